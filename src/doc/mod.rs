@@ -1,0 +1,14 @@
+//! The document: pictures in slots, masks, regions, the prompt and the job. Pure data and functions:
+//! no files, no threads, no tensors.
+
+pub mod job;
+pub mod level;
+pub mod picture;
+pub mod plane;
+pub mod slot;
+
+pub use job::{Job, JobSpec};
+pub use level::Level;
+pub use picture::Picture;
+pub use plane::Plane;
+pub use slot::{ControlKind, Role, SlotId};

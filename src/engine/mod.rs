@@ -1,0 +1,3 @@
+//! The worker thread that owns the device and the weights.
+
+pub mod message;

@@ -1,0 +1,140 @@
+//! What the pipeline asks of a model family.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use candle_core::Tensor;
+
+use crate::doc::{ControlKind, Level, Role};
+
+/// What a generator is, as far as the pipeline and the window need to know.
+#[derive(Clone, Debug)]
+pub struct GeneratorInfo {
+    /// The model's name, as in [`crate::doc::JobSpec::model`].
+    pub name: String,
+    /// BLAKE3 of the weight files, hexadecimal.
+    pub hash: String,
+    /// The side, in pixels, of a square picture of the area the model was trained at.
+    pub resolution: u32,
+    /// Picture sides must be multiples of this, in pixels.
+    pub multiple: u32,
+    /// Pixels per latent cell along a side.
+    pub downscale: u32,
+    /// Latent channels.
+    pub latent_channels: usize,
+    /// rgb (0..1) = M · [z; 1]: three rows of `latent_channels + 1`.
+    pub latent_rgb: Vec<[f32; 3]>,
+    /// How many input pictures at most.
+    pub max_inputs: usize,
+    /// How many joint outputs at most.
+    pub max_joint: usize,
+    /// Steps to use when the artist has not chosen.
+    pub default_steps: u32,
+    /// Schedule shift s in t' = s·t / (1 + (s − 1)·t).
+    pub shift: f64,
+}
+
+/// One input picture, at the size the model is to see it.
+#[derive(Clone, Debug)]
+pub struct InputImage {
+    /// Hash of all that is encoded; equal keys may share cached work.
+    pub key: u64,
+    /// What it is for.
+    pub role: Role,
+    /// The kind of control, for controls.
+    pub kind: Option<ControlKind>,
+    /// The mask's level, for masks.
+    pub level: Option<Level>,
+    /// Object area / mask area, if known, for masks.
+    pub fit: Option<f32>,
+    /// Width in pixels, a multiple of [`GeneratorInfo::multiple`].
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Masks: `height · width` values 0..1. Others: `height · width · 3` RGB values 0..1, interleaved.
+    pub values: Vec<f32>,
+    /// For an asset that a region places: the mask's bounds in the output frame, as shares 0..1:
+    /// top, left, bottom, right.
+    pub placed: Option<[f32; 4]>,
+}
+
+/// Everything a generator needs before the first step.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// The exact text.
+    pub text: String,
+    /// The pictures in IMG order.
+    pub images: Vec<InputImage>,
+    /// Output width in pixels.
+    pub width: u32,
+    /// Output height in pixels.
+    pub height: u32,
+    /// Joint pictures per output (RES1 … RESn).
+    pub joint: usize,
+}
+
+/// Which conditions a velocity is asked under (see `sampler` for how they are mixed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Branch {
+    /// Text and pictures.
+    Full,
+    /// No text.
+    NoText,
+    /// No text, no assets, no placement; canvas, masks and other controls stay.
+    NoReferences,
+}
+
+/// Asks a running job to stop; shared with whoever may cancel it.
+#[derive(Debug, Default)]
+pub struct Cancel(AtomicBool);
+
+impl Cancel {
+    /// Asks to stop.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether stopping was asked for.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Why a generator could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum GeneratorError {
+    /// The job was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// The device or a tensor operation failed.
+    #[error("the model could not compute this: {0}")]
+    Tensor(#[from] candle_core::Error),
+    /// The inputs do not fit the model.
+    #[error("{0}")]
+    Input(String),
+}
+
+/// A model family that turns inputs and noise into pictures. Latents are `[N·R, C, h, w]` tensors on the
+/// generator's device (N outputs, each of R joint pictures, R fastest) and f32.
+pub trait Generator {
+    /// What it is.
+    fn info(&self) -> &GeneratorInfo;
+    /// The device its latents live on.
+    fn device(&self) -> &candle_core::Device;
+    /// Encodes the text and the pictures: all that stays the same over the steps. Work whose inputs did not
+    /// change since the last call is reused.
+    fn prepare(&mut self, inputs: &Inputs, cancel: &Cancel) -> Result<(), GeneratorError>;
+    /// An RGB picture (0..1, interleaved, sides multiples of `multiple`) as a `[1, C, h, w]` latent.
+    fn encode(&mut self, rgb: &[f32], width: u32, height: u32) -> Result<Tensor, GeneratorError>;
+    /// The velocity dz/dt at time `t` (1 = noise, 0 = picture) under `branch`; same shape as `z`.
+    fn velocity(
+        &mut self,
+        z: &Tensor,
+        t: f64,
+        branch: Branch,
+        cancel: &Cancel,
+    ) -> Result<Tensor, GeneratorError>;
+    /// Latents as RGB pictures: `[N, 3, H, W]`, clamped to 0..1.
+    fn decode(&mut self, z: &Tensor, cancel: &Cancel) -> Result<Tensor, GeneratorError>;
+    /// How many outputs fit in one batch at this size.
+    fn batch_limit(&self, width: u32, height: u32) -> usize;
+}
