@@ -1,6 +1,7 @@
 //! The document: pictures in slots, masks, regions, the prompt and the job. Pure data and functions:
 //! no files, no threads, no tensors.
 
+mod field;
 pub mod job;
 pub mod level;
 pub mod picture;
