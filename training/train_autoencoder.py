@@ -1,0 +1,195 @@
+"""Trains the autoencoder: its encoder learns the teacher's latents, its decoder to undo them better.
+
+    python train_autoencoder.py --pack ../worldpack --run runs/ae --minutes 40
+
+Data: random crops of the pack's photos, shop pictures, panoramas and textures, cut-outs pasted over them, and (if
+`--stream` names a file of `inlay data stream` records) rendered pictures. A twentieth of the pictures is held out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from tqdm import tqdm
+
+import common
+from model import AUTOENCODER, Autoencoder
+from teacher import Teacher
+
+
+class Pictures:
+    """The pack's pictures in memory, as [3, H, W] u8."""
+
+    def __init__(self, pack: Path, held_out: bool):
+        entries = json.load(open(pack / "manifest.json"))["entries"]
+        self.backs, self.cutouts, self.groceries = [], [], []
+        for e in entries:
+            path = pack / e["file"]
+            if (zlib.crc32(e["id"].encode()) % 20 == 0) != held_out or not path.exists():
+                continue
+            if e["kind"] in ("photo", "hdri_ldr", "texture", "photo_grocery"):
+                a = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)
+                (self.groceries if e["kind"] == "photo_grocery" else self.backs).append(a)
+            elif e["kind"] == "cutout":
+                self.cutouts.append(torch.from_numpy(np.array(Image.open(path).convert("RGBA"))).permute(2, 0, 1))
+
+    def crop(self, size, rng):
+        a = rng.choice(self.backs if rng.random() < 0.55 else self.groceries or self.backs)
+        side = int(size * rng.choice((1, 1, 1.5, 2, 3)))
+        side = max(min(side, a.shape[1], a.shape[2]), 1)
+        y, x = rng.randint(0, a.shape[1] - side), rng.randint(0, a.shape[2] - side)
+        c = a[:, y : y + side, x : x + side].float()[None] / 255
+        if side != size:
+            c = F.interpolate(c, (size, size), mode="bilinear", antialias=True, align_corners=False)
+        c = c[0]
+        if rng.random() < 0.5:
+            c = c.flip(2)
+        if rng.random() < 0.3:
+            c = (c * rng.uniform(0.6, 1.3) + rng.uniform(-0.1, 0.1)).clamp(0, 1)
+        if self.cutouts and rng.random() < 0.35:
+            for _ in range(rng.randint(1, 2)):
+                o = rng.choice(self.cutouts).float()[None] / 255
+                k = rng.uniform(0.3, 1.0) * size / max(o.shape[2:])
+                o = F.interpolate(o, scale_factor=k, mode="bilinear", antialias=True, align_corners=False)[0]
+                h, w = o.shape[1:]
+                if h < 2 or w < 2 or h > size or w > size:
+                    continue
+                y, x = rng.randint(0, size - h), rng.randint(0, size - w)
+                if rng.random() < 0.15:
+                    c = torch.full_like(c, rng.uniform(0.3, 1.0))
+                c = c.clone()
+                c[:, y : y + h, x : x + w] = c[:, y : y + h, x : x + w] * (1 - o[3:]) + o[:3] * o[3:]
+        return c
+
+    def batch(self, n, size, rng):
+        return torch.stack([self.crop(size, rng) for _ in range(n)])
+
+
+class Rendered:
+    """Pictures from the records that `inlay data stream` writes."""
+
+    def __init__(self, path: str):
+        from records import Records
+
+        self.r = Records(path)
+
+    def batch(self, n, rng):
+        at = [rng.randrange(len(self.r)) for _ in range(n)]
+        return torch.stack([self.r.picture(i, rng) for i in at])
+
+
+def gradients(a, b):
+    """Mean absolute difference of the finite differences at three scales."""
+    total = 0.0
+    for s in range(3):
+        if s:
+            a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+        total = total + ((a - b).diff(dim=2)).abs().mean() + ((a - b).diff(dim=3)).abs().mean()
+    return total
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--pack", type=Path, required=True)
+    p.add_argument("--run", required=True)
+    p.add_argument("--stream")
+    p.add_argument("--minutes", type=float, default=40)
+    p.add_argument("--batch", type=int, default=24)
+    p.add_argument("--size", type=int, default=128)
+    p.add_argument("--lr", type=float, default=1e-3)
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--init", help="safetensors file to start from")
+    a = p.parse_args()
+    torch.set_num_threads(a.threads)
+    torch.manual_seed(0)
+    run = common.Run(a.run, a.minutes)
+    train, held = Pictures(a.pack, False), Pictures(a.pack, True)
+    rendered = Rendered(a.stream) if a.stream else None
+    validation = held.batch(32, a.size, random.Random(1))
+    teacher = Teacher(a.pack / "teacher", torch.bfloat16)
+    truth = Teacher(a.pack / "teacher").encode(validation)
+    teacher_psnr = common.psnr(Teacher(a.pack / "teacher").decode(truth), validation)
+    model = Autoencoder().to(memory_format=torch.channels_last)
+    if a.init:
+        from safetensors.torch import load_file
+
+        model.load_state_dict({k: v.float() for k, v in load_file(a.init).items()})
+    optimiser = torch.optim.AdamW(model.parameters(), lr=a.lr, betas=(0.9, 0.95), weight_decay=1e-4, fused=True)
+    ema = common.Ema(model, 0.998)
+    step = 0
+    if state := run.load():
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        ema.load(state["ema"])
+        step = state["step"]
+    rng = random.Random(1000 + step)
+    progress = tqdm(total=int(a.minutes * 60), initial=int(run.spent), unit="s", mininterval=5)
+    last_save = last_log = time.time()
+    while run.share < 1:
+        x = train.batch(a.batch if rendered is None else a.batch // 2, a.size, rng)
+        if rendered is not None:
+            x = torch.cat([x, rendered.batch(a.batch - len(x), rng)])
+        x = x.contiguous(memory_format=torch.channels_last)
+        z = teacher.encode(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            e = model.encoder(x)
+            noisy = e + 0.04 * torch.randn_like(e)
+            own = torch.rand(len(x), 1, 1, 1) < 0.8
+            y = model.decoder(torch.where(own, noisy, z.to(noisy.dtype)))
+        e, y = e.float(), y.float()
+        latent = F.mse_loss(e, z)
+        pixels = (y - x).abs().mean()
+        edges = gradients(y, x)
+        loss = latent + 4 * pixels + 2 * edges + 8 * F.mse_loss(y, x)
+        common.check_finite(loss, run, step)
+        for group in optimiser.param_groups:
+            group["lr"] = a.lr * common.schedule(run.share, step, 100)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        ema.update(model)
+        step += 1
+        now = time.time()
+        if now - last_log > 15:
+            last_log = now
+            run.log(step=step, loss=loss.item(), latent=latent.item(), pixels=pixels.item(), norm=norm.item())
+            progress.n = int(run.share * a.minutes * 60)
+            progress.set_postfix(step=step, latent=f"{latent.item():.4f}", l1=f"{pixels.item():.4f}")
+        if now - last_save > 180 or run.share >= 1:
+            last_save = now
+            run.save(model=model.state_dict(), optimiser=optimiser.state_dict(), ema=ema.state(), step=step)
+            with torch.no_grad():
+                best = Autoencoder()
+                best.load_state_dict(ema.shadow)
+                e = best.encoder(validation)
+                y = best.decoder(e)
+                t = best.decoder(truth)
+            run.log(step=step, psnr=common.psnr(y, validation), psnr_teacher_latents=common.psnr(t, validation),
+                    teacher=teacher_psnr, latent_error=F.mse_loss(e, truth).item())
+            common.sheet(run.dir / "sheet.png", [list(validation[:8]), list(y[:8]), list(t[:8])])
+            common.export_half(ema.shadow, run.dir / "autoencoder.safetensors")
+            run.curve(["latent", "pixels", "psnr"])
+    # latent → RGB by least squares, for previews
+    with torch.no_grad():
+        best = Autoencoder()
+        best.load_state_dict(ema.shadow)
+        x = train.batch(256, a.size, random.Random(2))
+        z = best.encoder(x).permute(0, 2, 3, 1).reshape(-1, 32)
+        rgb = F.avg_pool2d(x, 8).permute(0, 2, 3, 1).reshape(-1, 3)
+        m = torch.linalg.lstsq(torch.cat([z, torch.ones(len(z), 1)], 1), rgb).solution.T
+        json.dump(m.tolist(), open(run.dir / "latent_rgb.json", "w"))
+    json.dump(AUTOENCODER, open(run.dir / "config.json", "w"))
+
+
+if __name__ == "__main__":
+    main()
