@@ -3,7 +3,7 @@
 /// Blurs a `width × height` field with a Gaussian of `sigma` pixels; beyond the edge the edge's value goes on,
 /// so a constant field stays as it is. Small kernels are exact (cut at 3 σ); from σ = 4 on three box blurs
 /// take their place (Kovesi, "Fast almost-Gaussian filtering", 2010).
-pub(super) fn gaussian(field: &mut Vec<f32>, width: usize, height: usize, sigma: f32) {
+pub(super) fn gaussian(field: &mut [f32], width: usize, height: usize, sigma: f32) {
     if sigma < 0.1 || field.is_empty() {
         return;
     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ControlKind, Level, Picture, Plane, Role};
+use super::picture::MAX_SIDE;
+use super::prompt::{self, CompiledPrompt, MAX_INPUTS, MAX_JOINT, PromptError};
+use super::{ControlKind, Level, Picture, Plane, Purpose, Role};
 
 /// The current version of [`JobSpec`]'s JSON.
 pub const JOB_VERSION: u32 = 1;
@@ -127,4 +129,497 @@ pub struct Job {
     pub pictures: Vec<Arc<Picture>>,
     /// The masks of [`JobSpec::regions`], in the same order, each of the canvas's size.
     pub masks: Vec<Arc<Plane>>,
+}
+
+/// Independent outputs of one job at most.
+pub const MAX_OUTPUTS: u32 = 8;
+/// Denoising steps at most.
+pub const MAX_STEPS: u32 = 1000;
+/// Guidance scale at most.
+pub const MAX_GUIDANCE: f32 = 50.0;
+
+/// Why a job cannot run.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum JobError {
+    /// The recipe's version is above [`JOB_VERSION`].
+    #[error(
+        "this recipe was made by a newer version of Inlay (its format is {0}, this program reads up to {JOB_VERSION}): update Inlay"
+    )]
+    Newer(u64),
+    /// The text is no recipe.
+    #[error("this is no Inlay recipe: {0}")]
+    Malformed(String),
+    /// More inputs than there are IMG numbers.
+    #[error(
+        "a job takes {MAX_INPUTS} inputs at most, masks included, and this one has {0}: remove a picture or a mask"
+    )]
+    TooManyInputs(usize),
+    /// More than one canvas.
+    #[error("IMG{0} and IMG{1} are both the canvas: make one of them an asset")]
+    TwoCanvases(usize, usize),
+    /// A control without a kind.
+    #[error(
+        "IMG{0} is a control of no kind: say whether it is a mask, edges, depth, a scribble or a placement"
+    )]
+    ControlWithoutKind(usize),
+    /// A kind on a picture that is no control.
+    #[error("IMG{0} has a kind of control but is no control: change its role or drop the kind")]
+    KindWithoutControl(usize),
+    /// A region in a job without a canvas.
+    #[error("a mask needs a canvas to lie on: add a canvas or remove the mask")]
+    RegionWithoutCanvas,
+    /// A region places a picture that is not there or no asset.
+    #[error("mask {0} places a picture that is no asset: choose one of the assets, or none")]
+    NotAnAsset(usize),
+    /// A region selects nothing.
+    #[error("mask {0} is empty: paint where the object goes, or remove the mask")]
+    EmptyMask(usize),
+    /// There is neither a picture nor a word.
+    #[error("there is nothing to make: add a picture or write what to make")]
+    Nothing,
+    /// A number is out of its range.
+    #[error("{name} is {value}: use {low} to {high}")]
+    OutOfRange {
+        /// What the number sets.
+        name: &'static str,
+        /// The number.
+        value: f64,
+        /// Least value.
+        low: f64,
+        /// Greatest value.
+        high: f64,
+    },
+    /// The crop is empty or reaches beyond the canvas.
+    #[error(
+        "the context rectangle does not lie inside the canvas: draw it again or let it be chosen"
+    )]
+    Crop,
+    /// The pixels do not belong to the specification.
+    #[error(
+        "the recipe names {expected} {what} and {found} were given: give them in the recipe's order"
+    )]
+    Count {
+        /// Pictures or masks.
+        what: &'static str,
+        /// How many the specification names.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A mask of another size than the canvas.
+    #[error(
+        "mask {index} is {}×{} pixels and the canvas {}×{}: make them the same size", .mask[0], .mask[1], .canvas[0], .canvas[1]
+    )]
+    MaskSize {
+        /// Which mask, from 1.
+        index: usize,
+        /// Its width and height.
+        mask: [u32; 2],
+        /// The canvas's.
+        canvas: [u32; 2],
+    },
+    /// The prompt has a word without a picture.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+}
+
+impl JobSpec {
+    /// The purposes in IMG order: the inputs', then a mask for each region.
+    ///
+    /// # Errors
+    /// A control without a kind, or a kind without a control.
+    pub fn purposes(&self) -> Result<Vec<Purpose>, JobError> {
+        let mut purposes = Vec::with_capacity(self.inputs.len() + self.regions.len());
+        for (i, input) in self.inputs.iter().enumerate() {
+            purposes.push(Purpose::from_parts(input.role, input.kind).ok_or(
+                if input.kind.is_none() {
+                    JobError::ControlWithoutKind(i + 1)
+                } else {
+                    JobError::KindWithoutControl(i + 1)
+                },
+            )?);
+        }
+        purposes.extend(
+            self.regions
+                .iter()
+                .map(|_| Purpose::Control(ControlKind::Mask)),
+        );
+        Ok(purposes)
+    }
+
+    /// The exact text, tags and pictures that the model gets.
+    ///
+    /// # Errors
+    /// A word without its picture, or an input without a purpose.
+    pub fn compile(&self) -> Result<CompiledPrompt, JobError> {
+        let purposes = self.purposes()?;
+        Ok(prompt::compile(
+            &self.prompt,
+            &purposes,
+            self.joint as usize,
+            self.tags.as_deref(),
+        )?)
+    }
+
+    /// Position of the canvas in [`JobSpec::inputs`].
+    pub fn canvas(&self) -> Option<usize> {
+        self.inputs
+            .iter()
+            .position(|input| input.role == Role::Canvas)
+    }
+
+    /// Checks all that can be checked without the pictures.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, as a sentence that says what to do.
+    pub fn validate(&self) -> Result<(), JobError> {
+        if self.version > JOB_VERSION {
+            return Err(JobError::Newer(u64::from(self.version)));
+        }
+        let purposes = self.purposes()?;
+        if purposes.len() > MAX_INPUTS {
+            return Err(JobError::TooManyInputs(purposes.len()));
+        }
+        let mut canvases = (1..).zip(&purposes).filter(|(_, p)| **p == Purpose::Canvas);
+        if let (Some((a, _)), Some((b, _))) = (canvases.next(), canvases.next()) {
+            return Err(JobError::TwoCanvases(a, b));
+        }
+        if !self.regions.is_empty() && self.canvas().is_none() {
+            return Err(JobError::RegionWithoutCanvas);
+        }
+        for (i, region) in self.regions.iter().enumerate() {
+            let is_asset = |at: usize| purposes.get(at) == Some(&Purpose::Asset);
+            if region.asset.is_some_and(|at| !is_asset(at)) {
+                return Err(JobError::NotAnAsset(i + 1));
+            }
+        }
+        if self.inputs.is_empty() && self.prompt.trim().is_empty() {
+            return Err(JobError::Nothing);
+        }
+        in_range("the number of outputs", self.outputs, 1, MAX_OUTPUTS)?;
+        in_range(
+            "the number of joint pictures",
+            self.joint,
+            1,
+            MAX_JOINT as u32,
+        )?;
+        in_range("the number of steps", self.steps, 1, MAX_STEPS)?;
+        in_range("text guidance", self.guidance_text, 0.0, MAX_GUIDANCE)?;
+        in_range("image guidance", self.guidance_image, 0.0, MAX_GUIDANCE)?;
+        in_range("the feather", self.blend.feather, 0.0, 1.0)?;
+        if let Some([width, height]) = self.size {
+            in_range("the width", width, 16, MAX_SIDE)?;
+            in_range("the height", height, 16, MAX_SIDE)?;
+        }
+        if self
+            .crop
+            .is_some_and(|[_, _, width, height]| width == 0 || height == 0)
+        {
+            return Err(JobError::Crop);
+        }
+        self.compile()?;
+        Ok(())
+    }
+
+    /// Indented JSON.
+    ///
+    /// # Errors
+    /// Only if a number cannot be written.
+    pub fn to_json(&self) -> Result<String, JobError> {
+        serde_json::to_string_pretty(self).map_err(|error| JobError::Malformed(error.to_string()))
+    }
+
+    /// Reads what [`JobSpec::to_json`] wrote, of this version or an older one.
+    ///
+    /// # Errors
+    /// A newer version, or text that is no recipe. The contents are not judged: see [`JobSpec::validate`].
+    pub fn from_json(json: &str) -> Result<Self, JobError> {
+        // The version first: a newer recipe may well have fields that this program can't read.
+        #[derive(Deserialize)]
+        struct Version {
+            version: u64,
+        }
+        let malformed = |error: serde_json::Error| JobError::Malformed(error.to_string());
+        let Version { version } = serde_json::from_str(json).map_err(malformed)?;
+        if version > u64::from(JOB_VERSION) {
+            return Err(JobError::Newer(version));
+        }
+        serde_json::from_str(json).map_err(malformed)
+    }
+}
+
+fn in_range<T: PartialOrd + Into<f64> + Copy>(
+    name: &'static str,
+    value: T,
+    low: T,
+    high: T,
+) -> Result<(), JobError> {
+    // Written so that NaN is out of range.
+    if value >= low && value <= high {
+        return Ok(());
+    }
+    Err(JobError::OutOfRange {
+        name,
+        value: value.into(),
+        low: low.into(),
+        high: high.into(),
+    })
+}
+
+impl Job {
+    /// Checks the specification and that the pixels belong to it.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, as a sentence that says what to do.
+    pub fn validate(&self) -> Result<(), JobError> {
+        self.spec.validate()?;
+        let counts = [
+            ("pictures", self.spec.inputs.len(), self.pictures.len()),
+            ("masks", self.spec.regions.len(), self.masks.len()),
+        ];
+        for (what, expected, found) in counts {
+            if expected != found {
+                return Err(JobError::Count {
+                    what,
+                    expected,
+                    found,
+                });
+            }
+        }
+        let Some(canvas) = self.spec.canvas().and_then(|at| self.pictures.get(at)) else {
+            return Ok(());
+        };
+        let canvas = [canvas.width(), canvas.height()];
+        for (i, mask) in self.masks.iter().enumerate() {
+            let size = [mask.width(), mask.height()];
+            if size != canvas {
+                return Err(JobError::MaskSize {
+                    index: i + 1,
+                    mask: size,
+                    canvas,
+                });
+            }
+            if mask.bounds().is_none() {
+                return Err(JobError::EmptyMask(i + 1));
+            }
+        }
+        if let Some([x, y, width, height]) = self.spec.crop {
+            let inside = |at: u32, length: u32, side: u32| {
+                at.checked_add(length).is_some_and(|end| end <= side)
+            };
+            if !inside(x, width, canvas[0]) || !inside(y, height, canvas[1]) {
+                return Err(JobError::Crop);
+            }
+        }
+        Ok(())
+    }
+
+    /// The specification to be written into an output: with every mask inside it, as the base64 PNG that
+    /// `encode` makes (`doc` knows no file formats).
+    ///
+    /// # Errors
+    /// The first error of `encode`.
+    pub fn recipe<E>(
+        &self,
+        mut encode: impl FnMut(&Plane) -> Result<String, E>,
+    ) -> Result<JobSpec, E> {
+        let mut spec = self.spec.clone();
+        for (region, mask) in spec.regions.iter_mut().zip(&self.masks) {
+            region.mask_png = encode(mask)?;
+        }
+        Ok(spec)
+    }
+}
+
+/// BLAKE3 of width, height (u32 little endian) and RGBA bytes, in hexadecimal: [`JobInput::hash`].
+pub fn hash_picture(picture: &Picture) -> String {
+    hash(picture.width(), picture.height(), picture.pixels())
+}
+
+/// BLAKE3 of width, height (u32 little endian) and values, in hexadecimal: [`JobRegion::hash`].
+pub fn hash_mask(mask: &Plane) -> String {
+    hash(mask.width(), mask.height(), mask.values())
+}
+
+fn hash(width: u32, height: u32, bytes: &[u8]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&width.to_le_bytes());
+    hasher.update(&height.to_le_bytes());
+    hasher.update(bytes);
+    hasher.finalize().to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> JobSpec {
+        let input = |role, kind| JobInput {
+            role,
+            kind,
+            hash: String::new(),
+            source: None,
+        };
+        JobSpec {
+            version: JOB_VERSION,
+            model: "unireal-nano".to_owned(),
+            model_hash: String::new(),
+            inputs: vec![input(Role::Canvas, None), input(Role::Asset, None)],
+            regions: vec![JobRegion {
+                level: Level::Blob,
+                asset: Some(1),
+                hash: String::new(),
+                mask_png: String::new(),
+            }],
+            prompt: "Put IMG2 at IMG3".to_owned(),
+            tags: None,
+            outputs: 4,
+            joint: 1,
+            seed: 7,
+            steps: 12,
+            guidance_text: 1.0,
+            guidance_image: 1.5,
+            solver: Solver::Euler,
+            size: None,
+            crop: Some([0, 0, 8, 8]),
+            blend: BlendSpec::default(),
+        }
+    }
+
+    fn job() -> Job {
+        Job {
+            spec: spec(),
+            pictures: vec![
+                Arc::new(Picture::filled(10, 8, [1, 2, 3, 255])),
+                Arc::new(Picture::filled(4, 4, [9, 9, 9, 0])),
+            ],
+            masks: vec![Arc::new(Plane::filled(10, 8, 255))],
+        }
+    }
+
+    /// Applies a change and gives the sentence it leads to.
+    fn sentence(change: impl FnOnce(&mut Job)) -> String {
+        let mut job = job();
+        change(&mut job);
+        job.validate().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_good_job_is_valid_and_compiles() {
+        assert_eq!(job().validate(), Ok(()));
+        assert_eq!(
+            spec().compile().unwrap().text,
+            "Realistic style; static scenario; with reference object. Put IMG2 at IMG3"
+        );
+    }
+
+    #[test]
+    fn each_fault_has_its_sentence() {
+        let wrong: Vec<(String, &str)> = vec![
+            (
+                sentence(|job| job.spec.inputs[1].role = Role::Canvas),
+                "IMG1 and IMG2 are both the canvas: make one of them an asset",
+            ),
+            (
+                sentence(|job| job.spec.inputs[1].role = Role::Control),
+                "IMG2 is a control of no kind: say whether it is a mask, edges, depth, a scribble or a placement",
+            ),
+            (
+                sentence(|job| job.spec.inputs[0].kind = Some(ControlKind::Edge)),
+                "IMG1 has a kind of control but is no control: change its role or drop the kind",
+            ),
+            (
+                sentence(|job| job.spec.regions[0].asset = Some(0)),
+                "mask 1 places a picture that is no asset: choose one of the assets, or none",
+            ),
+            (
+                sentence(|job| job.spec.regions = vec![job.spec.regions[0].clone(); 7]),
+                "a job takes 8 inputs at most, masks included, and this one has 9: remove a picture or a mask",
+            ),
+            (
+                sentence(|job| job.spec.inputs[0].role = Role::Asset),
+                "a mask needs a canvas to lie on: add a canvas or remove the mask",
+            ),
+            (
+                sentence(|job| job.spec.outputs = 9),
+                "the number of outputs is 9: use 1 to 8",
+            ),
+            (
+                sentence(|job| job.spec.guidance_text = f32::NAN),
+                "text guidance is NaN: use 0 to 50",
+            ),
+            (
+                sentence(|job| job.spec.crop = Some([4, 0, 7, 8])),
+                "the context rectangle does not lie inside the canvas: draw it again or let it be chosen",
+            ),
+            (
+                sentence(|job| job.spec.crop = Some([u32::MAX, 0, 7, 8])),
+                "the context rectangle does not lie inside the canvas: draw it again or let it be chosen",
+            ),
+            (
+                sentence(|job| job.masks[0] = Arc::new(Plane::filled(8, 8, 255))),
+                "mask 1 is 8×8 pixels and the canvas 10×8: make them the same size",
+            ),
+            (
+                sentence(|job| job.masks[0] = Arc::new(Plane::filled(10, 8, 90))),
+                "mask 1 is empty: paint where the object goes, or remove the mask",
+            ),
+            (
+                sentence(|job| job.pictures.truncate(1)),
+                "the recipe names 2 pictures and 1 were given: give them in the recipe's order",
+            ),
+            (
+                sentence(|job| job.spec.prompt = "IMG4".to_owned()),
+                "IMG4 is not there: this job has 3 inputs",
+            ),
+            (
+                sentence(|job| {
+                    job.spec.inputs.clear();
+                    job.spec.regions.clear();
+                    job.spec.prompt.clear();
+                }),
+                "there is nothing to make: add a picture or write what to make",
+            ),
+        ];
+        for (found, expected) in wrong {
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn json_round_trips_and_newer_versions_are_refused() {
+        let spec = spec();
+        let json = spec.to_json().unwrap();
+        assert_eq!(JobSpec::from_json(&json).unwrap(), spec);
+        let newer = json.replace("\"version\": 1", "\"version\": 2, \"surprise\": []");
+        assert_eq!(
+            JobSpec::from_json(&newer).unwrap_err().to_string(),
+            "this recipe was made by a newer version of Inlay (its format is 2, this program reads up to 1): update Inlay"
+        );
+        let error = JobSpec::from_json("{}").unwrap_err().to_string();
+        assert!(error.starts_with("this is no Inlay recipe: "), "{error}");
+    }
+
+    #[test]
+    fn hashes_are_blake3_of_size_and_bytes() {
+        let bytes = [2, 0, 0, 0, 1, 0, 0, 0, 5, 5];
+        assert_eq!(
+            hash_mask(&Plane::filled(2, 1, 5)),
+            blake3::hash(&bytes).to_hex().to_string()
+        );
+        let picture = Picture::filled(1, 1, [1, 2, 3, 4]);
+        let bytes = [1, 0, 0, 0, 1, 0, 0, 0, 1, 2, 3, 4];
+        assert_eq!(
+            hash_picture(&picture),
+            blake3::hash(&bytes).to_hex().to_string()
+        );
+    }
+
+    #[test]
+    fn a_recipe_holds_the_masks() {
+        let recipe = job()
+            .recipe(|mask| Ok::<_, ()>(format!("{}", mask.width())))
+            .unwrap();
+        assert_eq!(recipe.regions[0].mask_png, "10");
+    }
 }

@@ -250,7 +250,7 @@ fn bilinear(field: &[f32], width: usize, height: usize, x: f32, y: f32) -> f32 {
 
 /// Smooth noise in −1..1 on a lattice that repeats every [`Noise::SIDE`] cells.
 struct Noise {
-    lattice: [f32; Self::SIDE * Self::SIDE],
+    lattice: Vec<f32>,
     /// Side of a lattice cell, in the caller's units.
     cell: f32,
 }
@@ -259,11 +259,11 @@ impl Noise {
     const SIDE: usize = 16;
 
     fn new(rng: &mut impl Rng, cell: f32) -> Self {
-        let mut lattice = [0.0; Self::SIDE * Self::SIDE];
-        lattice
-            .iter_mut()
-            .for_each(|v| *v = rng.random_range(-1.0..=1.0));
-        Self { lattice, cell }
+        let nodes = Self::SIDE * Self::SIDE;
+        Self {
+            lattice: (0..nodes).map(|_| rng.random_range(-1.0..=1.0)).collect(),
+            cell,
+        }
     }
 
     fn at(&self, x: f32, y: f32) -> f32 {

@@ -6,10 +6,12 @@ pub mod job;
 pub mod level;
 pub mod picture;
 pub mod plane;
+pub mod prompt;
 pub mod slot;
 
-pub use job::{Job, JobSpec};
+pub use job::{Job, JobError, JobSpec};
 pub use level::Level;
 pub use picture::Picture;
 pub use plane::Plane;
-pub use slot::{ControlKind, Role, SlotId};
+pub use prompt::{CompiledPrompt, PromptError};
+pub use slot::{ControlKind, Purpose, Role, SlotId};

@@ -57,3 +57,77 @@ impl ControlKind {
         self as usize
     }
 }
+
+/// A role with the kind of control where the role needs one: everything an input picture can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// See [`Role::Canvas`].
+    Canvas,
+    /// See [`Role::Asset`].
+    Asset,
+    /// See [`Role::Control`].
+    Control(ControlKind),
+}
+
+impl Purpose {
+    /// The role alone.
+    pub fn role(self) -> Role {
+        match self {
+            Purpose::Canvas => Role::Canvas,
+            Purpose::Asset => Role::Asset,
+            Purpose::Control(_) => Role::Control,
+        }
+    }
+
+    /// The kind of control; `None` for the other roles.
+    pub fn kind(self) -> Option<ControlKind> {
+        match self {
+            Purpose::Control(kind) => Some(kind),
+            _ => None,
+        }
+    }
+
+    /// Joins a role and a kind; `None` for a control without a kind, or a kind without a control.
+    pub fn from_parts(role: Role, kind: Option<ControlKind>) -> Option<Self> {
+        match (role, kind) {
+            (Role::Canvas, None) => Some(Purpose::Canvas),
+            (Role::Asset, None) => Some(Purpose::Asset),
+            (Role::Control, Some(kind)) => Some(Purpose::Control(kind)),
+            _ => None,
+        }
+    }
+
+    /// The word for badges and the command line: "canvas", "asset", or the kind of control.
+    pub fn name(self) -> &'static str {
+        match self {
+            Purpose::Canvas => "canvas",
+            Purpose::Asset => "asset",
+            Purpose::Control(ControlKind::Mask) => "mask",
+            Purpose::Control(ControlKind::Edge) => "edge",
+            Purpose::Control(ControlKind::Depth) => "depth",
+            Purpose::Control(ControlKind::Scribble) => "scribble",
+            Purpose::Control(ControlKind::Placement) => "placement",
+        }
+    }
+}
+
+/// A word that names no purpose.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "“{0}” is no role: use canvas, asset, or a control (mask, edge, depth, scribble, placement)"
+)]
+pub struct UnknownPurpose(pub String);
+
+impl std::str::FromStr for Purpose {
+    type Err = UnknownPurpose;
+
+    fn from_str(word: &str) -> Result<Self, UnknownPurpose> {
+        ControlKind::ALL
+            .map(Purpose::Control)
+            .into_iter()
+            .chain([Purpose::Canvas, Purpose::Asset])
+            .find(|purpose| purpose.name().eq_ignore_ascii_case(word.trim()))
+            .ok_or_else(|| UnknownPurpose(word.to_owned()))
+    }
+}
