@@ -1,1 +1,5 @@
-//! (see ARCHITECTURE.md)
+//! Training and judging samples: plans, captions, masks, records and their stream.
+
+pub mod caption;
+pub mod command;
+pub mod plan;

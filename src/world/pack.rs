@@ -1,0 +1,309 @@
+//! An asset pack: a folder with `manifest.json` and the files it names. Files are decoded at first use and kept.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// What can go wrong while a pack is opened.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// The folder has no readable manifest.
+    #[error(
+        "{path} can't be read ({source}); give the folder of an asset pack with a manifest.json"
+    )]
+    Unreadable {
+        /// The manifest's path.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The manifest is not the JSON that it should be.
+    #[error("{path} is not a valid pack manifest: {source}")]
+    Manifest {
+        /// The manifest's path.
+        path: String,
+        /// Where it went wrong.
+        source: serde_json::Error,
+    },
+    /// Too little of what samples are made of.
+    #[error("the pack has no {0} for this split; add some or use another pack")]
+    Missing(&'static str),
+}
+
+/// Which part of a pack samples are drawn from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub enum Split {
+    /// What models are trained with.
+    Train,
+    /// What they are judged with: never seen in training.
+    Heldout,
+}
+
+impl Split {
+    /// The split an asset belongs to: about one id in twenty is held out. Poses, views and the two files of a
+    /// light share an id, so they stay together.
+    pub fn of(id: &str) -> Split {
+        let hash = blake3::hash(id.as_bytes());
+        let mut first = [0; 8];
+        first.copy_from_slice(&hash.as_bytes()[..8]);
+        if u64::from_le_bytes(first).is_multiple_of(20) {
+            Split::Heldout
+        } else {
+            Split::Train
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+struct Flags {
+    #[serde(default)]
+    can_stand: bool,
+    #[serde(default)]
+    flat: bool,
+    #[serde(default)]
+    wall: bool,
+    #[serde(default)]
+    hanging: bool,
+    #[serde(default)]
+    flat_ground: bool,
+    #[serde(default)]
+    ground_visible: bool,
+    #[serde(default)]
+    animated: bool,
+    pose: Option<u32>,
+    view: Option<u32>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+struct SunEntry {
+    #[serde(default)]
+    direction: [f32; 3],
+    #[serde(default)]
+    energy_fraction_8deg: f32,
+}
+
+#[derive(Clone, Deserialize)]
+struct Entry {
+    id: String,
+    kind: String,
+    file: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    category: String,
+    #[serde(default)]
+    colours: Vec<String>,
+    size_m: Option<f32>,
+    #[serde(default)]
+    flags: Flags,
+    sun: Option<SunEntry>,
+    jpg_exposure: Option<f32>,
+}
+
+/// How an object is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectKind {
+    /// A triangle mesh; several files are poses.
+    Mesh,
+    /// A picture with alpha; several files are views, a quarter turn apart.
+    Cutout,
+}
+
+/// One object: everything that shares an asset id.
+pub struct Object {
+    /// The asset id.
+    pub id: String,
+    /// Lower-case English noun phrase without an article.
+    pub name: String,
+    /// One or two colour words, the largest first; may be empty.
+    pub colours: Vec<String>,
+    /// The pack's category.
+    pub category: String,
+    /// Mesh or picture.
+    pub kind: ObjectKind,
+    /// Files, in pose or view order.
+    pub files: Vec<String>,
+    /// May be put on the ground.
+    pub stands: bool,
+}
+
+/// A background with a light: a panorama.
+pub struct Panorama {
+    /// The asset id.
+    pub id: String,
+    /// What it shows, with an article.
+    pub name: String,
+    /// The display picture's file.
+    pub file: String,
+    /// The radiance file, if the pack has it.
+    pub light: Option<String>,
+    /// Radiance × this is in the scale of the display picture.
+    pub exposure: f32,
+    /// Direction of the brightest light.
+    pub sun: [f32; 3],
+    /// Its share of all light.
+    pub sun_share: f32,
+    /// The lower half can be taken as a plane.
+    pub flat_ground: bool,
+}
+
+/// A photograph.
+pub struct Photo {
+    /// The asset id.
+    pub id: String,
+    /// What it shows.
+    pub name: String,
+    /// The file.
+    pub file: String,
+    /// Ground that things can stand on is in the picture.
+    pub ground: bool,
+    /// A close view of goods in a shop.
+    pub grocery: bool,
+}
+
+/// A tile that can be laid on the floor.
+pub struct Tile {
+    /// The asset id.
+    pub id: String,
+    /// What it is.
+    pub name: String,
+    /// The file.
+    pub file: String,
+    /// Edge of one tile in metres.
+    pub size: f32,
+}
+
+/// A pack, narrowed to one split.
+pub struct Pack {
+    dir: PathBuf,
+    /// The split it was narrowed to.
+    pub split: Split,
+    /// Objects, sorted by id.
+    pub objects: Vec<Object>,
+    /// Panoramas, sorted by id.
+    pub panoramas: Vec<Panorama>,
+    /// Photographs, sorted by id.
+    pub photos: Vec<Photo>,
+    /// Floor tiles, sorted by id.
+    pub tiles: Vec<Tile>,
+}
+
+impl Pack {
+    /// Opens the pack in `dir` and keeps what belongs to `split`. Files that the manifest names but that are
+    /// absent are skipped.
+    pub fn open(dir: &Path, split: Split) -> Result<Self, PackError> {
+        let path = dir.join("manifest.json");
+        let text = std::fs::read(&path).map_err(|source| PackError::Unreadable {
+            path: path.display().to_string(),
+            source,
+        })?;
+        let manifest: Manifest =
+            serde_json::from_slice(&text).map_err(|source| PackError::Manifest {
+                path: path.display().to_string(),
+                source,
+            })?;
+        let mut groups: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+        for entry in manifest.entries {
+            if Split::of(&entry.id) == split && dir.join(&entry.file).is_file() {
+                groups.entry(entry.id.clone()).or_default().push(entry);
+            }
+        }
+        let mut pack = Self {
+            dir: dir.to_owned(),
+            split,
+            objects: Vec::new(),
+            panoramas: Vec::new(),
+            photos: Vec::new(),
+            tiles: Vec::new(),
+        };
+        for entries in groups.into_values() {
+            pack.add(entries);
+        }
+        if pack.objects.is_empty() {
+            return Err(PackError::Missing("objects"));
+        }
+        Ok(pack)
+    }
+
+    fn add(&mut self, mut entries: Vec<Entry>) {
+        // The base file first, then poses or views in order, whatever the manifest's order.
+        entries.sort_by(|a, b| {
+            let key = |e: &Entry| (e.flags.pose.or(e.flags.view), e.file.clone());
+            key(a).cmp(&key(b))
+        });
+        let Some(first) = entries.first().cloned() else {
+            return;
+        };
+        match first.kind.as_str() {
+            "mesh" | "cutout" => {
+                let kind = if first.kind == "mesh" {
+                    ObjectKind::Mesh
+                } else {
+                    ObjectKind::Cutout
+                };
+                let flags = &first.flags;
+                self.objects.push(Object {
+                    stands: (flags.can_stand || flags.flat) && !flags.wall && !flags.hanging,
+                    id: first.id,
+                    name: first.name,
+                    colours: first.colours,
+                    category: first.category,
+                    kind,
+                    // The base file of an animated object is its bind pose, arms spread: poses alone look natural.
+                    files: {
+                        let posed = entries.iter().any(|e| e.flags.pose.is_some());
+                        let keep =
+                            |e: &&Entry| !(posed && e.flags.animated && e.flags.pose.is_none());
+                        entries
+                            .iter()
+                            .filter(keep)
+                            .map(|e| e.file.clone())
+                            .collect()
+                    },
+                });
+            }
+            "hdri_ldr" | "hdri_light" => {
+                let of = |kind: &str| entries.iter().find(|e| e.kind == kind);
+                let Some(picture) = of("hdri_ldr") else {
+                    return;
+                };
+                let sun = picture.sun.clone().unwrap_or_default();
+                self.panoramas.push(Panorama {
+                    id: picture.id.clone(),
+                    name: picture.name.clone(),
+                    file: picture.file.clone(),
+                    light: of("hdri_light").map(|e| e.file.clone()),
+                    exposure: picture.jpg_exposure.unwrap_or(1.0),
+                    sun: sun.direction,
+                    sun_share: sun.energy_fraction_8deg,
+                    flat_ground: picture.flags.flat_ground,
+                });
+            }
+            "photo" | "photo_grocery" => self.photos.push(Photo {
+                grocery: first.kind == "photo_grocery",
+                id: first.id,
+                name: first.name,
+                file: first.file,
+                ground: first.flags.ground_visible,
+            }),
+            "texture" => self.tiles.push(Tile {
+                id: first.id,
+                name: first.name,
+                file: first.file,
+                size: first.size_m.unwrap_or(1.0),
+            }),
+            _ => {}
+        }
+    }
+
+    /// The path of one of the pack's files.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.dir.join(file)
+    }
+}
