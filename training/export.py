@@ -1,0 +1,49 @@
+"""Writes a model folder that Inlay reads: config.json, tokenizer.json and three safetensors files in half precision.
+
+    python export.py --ae runs/ae --run runs/nano-s --tokenizer tokenizer.json --out ../assets/models/unireal-nano
+"""
+
+import argparse
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+import common
+from model import AUTOENCODER, preset
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--ae", type=Path, required=True)
+    p.add_argument("--run", type=Path, required=True)
+    p.add_argument("--tokenizer", type=Path, required=True)
+    p.add_argument("--out", type=Path, required=True)
+    p.add_argument("--name", default="unireal-nano")
+    a = p.parse_args()
+    a.out.mkdir(parents=True, exist_ok=True)
+    state = torch.load(a.run / "last.pt", map_location="cpu", weights_only=True)
+    meta = state["meta"]
+    weights = state["ema"]["shadow"]
+    text, transformer = preset(meta["preset"], meta["vocab"], meta["attention"], meta["prediction"])
+    part = lambda prefix: {k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)}
+    common.export_half(part("text."), a.out / "text.safetensors")
+    common.export_half(part("transformer."), a.out / "transformer.safetensors")
+    common.export_half(load_file(a.ae / "autoencoder.safetensors"), a.out / "autoencoder.safetensors")
+    shutil.copyfile(a.tokenizer, a.out / "tokenizer.json")
+    config = {
+        "format": 1, "family": "unireal", "name": a.name, "preset": meta["preset"], "resolution": meta["size"],
+        "autoencoder": AUTOENCODER, "text": asdict(text),
+        "transformer": {k: v for k, v in asdict(transformer).items() if k != "text_width"},
+        "schedule": {"shift": meta["shift"], "steps": meta["steps"]},
+        "latent_rgb": json.load(open(a.ae / "latent_rgb.json")),
+    }
+    json.dump(config, open(a.out / "config.json", "w"), indent=1)
+    print({f.name: f.stat().st_size for f in sorted(a.out.iterdir())})
+
+
+if __name__ == "__main__":
+    main()

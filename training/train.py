@@ -1,0 +1,302 @@
+"""Trains text encoder and transformer on the records of `inlay data stream`.
+
+    inlay data stream --pack ../worldpack --tokenizer tokenizer.json --size 128 --seed 1 --count 20000 --out a.records
+    python train.py --records a.records b.records --ae runs/ae --run runs/nano-s --preset nano-s --minutes 120
+
+Pictures are encoded once, in the background, and kept as f16 latents in memory; new record files that appear beside
+the named ones (`--watch FOLDER`) join while the training runs. Velocity loss on the linear path, logit-normal times,
+weighted by the changed region; text dropped 10 %, references 10 %, both 5 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from tqdm import tqdm
+
+import common
+import records
+from model import Autoencoder, Image, UniReal, preset, to_velocity
+
+
+class Samples:
+    """Latents and labels in memory, grouped by signature."""
+
+    def __init__(self, encoder):
+        self.encoder, self.groups, self.lock, self.count = encoder, {}, threading.Lock(), 0
+
+    @torch.no_grad()
+    def encode(self, pictures: np.ndarray) -> torch.Tensor:
+        """u8 [N, S, S, 3] → f16 latents."""
+        x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+        with torch.autocast("cpu", torch.bfloat16):
+            z = self.encoder(x.contiguous(memory_format=torch.channels_last))
+        return z.half()
+
+    def add(self, path: str, chunk: int = 64):
+        shard = records.Records(path)
+        for start in range(0, len(shard), chunk):
+            rows = shard.data[start : start + chunk]
+            by = {}
+            for r in rows:
+                by.setdefault(records.signature(r), []).append(r)
+            for key, members in by.items():
+                a = np.stack(members)
+                (layout, outputs) = key
+                entry = {
+                    "z": torch.stack([self.encode(a["outputs"][:, o]) for o in range(outputs)], 1),
+                    "ids": torch.from_numpy(a["tokens"].astype(np.int64)),
+                    "len": torch.from_numpy(a["n_tokens"].astype(np.int64)),
+                    "changed": self.weights(a["changed"]),
+                    "object": self.weights(a["object"]),
+                    "level": torch.from_numpy(a["input_level"].astype(np.int64)),
+                    "fit": torch.from_numpy(a["input_fit"].copy()),
+                    "placed": torch.from_numpy(a["input_placed"].copy()),
+                    "inputs": [
+                        torch.from_numpy(a["inputs"][:, i, :, :, 0].copy()) if kind == 0 else self.encode(a["inputs"][:, i])
+                        for i, (_, kind) in enumerate(layout)
+                    ],
+                }
+                with self.lock:
+                    self.groups.setdefault(key, []).append(entry)
+                    self.count += len(members)
+
+    @staticmethod
+    def weights(mask: np.ndarray) -> torch.Tensor:
+        """u8 [N, S, S] → share of set pixels in each latent cell, f16 [N, S/8, S/8]."""
+        m = torch.from_numpy(mask.copy()).float()[:, None] / 255
+        return torch.nn.functional.avg_pool2d(m, 8)[:, 0].half()
+
+    def batch(self, n: int, rng: np.random.Generator):
+        """n samples of one signature, signatures drawn by their size."""
+        with self.lock:
+            keys = list(self.groups)
+            sizes = np.array([sum(len(e["ids"]) for e in self.groups[k]) for k in keys], dtype=float)
+            key = keys[rng.choice(len(keys), p=sizes / sizes.sum())]
+            entries = list(self.groups[key])
+        lens = np.array([len(e["ids"]) for e in entries])
+        picks = rng.integers(0, lens.sum(), n)
+        ends = np.cumsum(lens)
+        which = np.searchsorted(ends, picks, side="right")
+        at = picks - (ends - lens)[which]
+        take = lambda name: torch.stack([entries[w][name][j] for w, j in zip(which, at)])
+        inputs = [
+            torch.stack([entries[w]["inputs"][i][j] for w, j in zip(which, at)]) for i in range(len(key[0]))
+        ]
+        return key, {k: take(k) for k in ("z", "ids", "len", "changed", "object", "level", "fit", "placed")}, inputs
+
+
+def images_of(key, b, inputs, absent=None):
+    """The batch's input pictures as the model takes them."""
+    images = []
+    for i, (role, kind) in enumerate(key[0]):
+        image = Image(role=role, index=i, kind=None if kind == records.NONE else kind)
+        if kind == 0:
+            image.mask = inputs[i].float() / 255
+            image.level = b["level"][:, i].clamp(0, 3)
+            image.fit = b["fit"][:, i]
+        else:
+            image.latent = inputs[i].float()
+        if role == 1:
+            image.placed = b["placed"][:, i]
+        if absent is not None and (role == 1 or kind == 4):
+            image.absent = absent
+        images.append(image)
+    return images
+
+
+@torch.no_grad()
+def sample(net, prediction, key, b, inputs, steps, shift, seed=0):
+    """Euler sampling of a batch, background clamped to the target outside the changed region's neighbourhood."""
+    g = torch.Generator().manual_seed(seed)
+    z0 = b["z"].float()
+    noise = torch.randn(z0.shape, generator=g)
+    z = noise
+    times = [1 - i / steps for i in range(steps + 1)]
+    times = [shift * t / (1 + (shift - 1) * t) for t in times]
+    images = images_of(key, b, inputs)
+    masked = any(k == 0 for _, k in key[0])
+    keep = torch.nn.functional.max_pool2d((b["changed"].float() > 0).float()[:, None], 3, 1, 1)[:, None]
+    for i in range(steps):
+        t = torch.full((len(z),), times[i])
+        with torch.autocast("cpu", torch.bfloat16):
+            y = net(z, t, b["ids"], b["len"], images).float()
+        z = z + (times[i + 1] - times[i]) * to_velocity(y, z, t, prediction)
+        if masked:
+            z = keep * z + (1 - keep) * ((1 - times[i + 1]) * z0 + times[i + 1] * noise)
+    return z
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--records", nargs="*", default=[])
+    p.add_argument("--watch", type=Path, help="folder in which finished *.records files appear")
+    p.add_argument("--held-out", help="records of the held-out split, for the validation loss and the sheets")
+    p.add_argument("--ae", type=Path, required=True)
+    p.add_argument("--tokenizer", type=Path, required=True)
+    p.add_argument("--run", required=True)
+    p.add_argument("--preset", default="nano-s")
+    p.add_argument("--attention", default="cached")
+    p.add_argument("--prediction", default="x0")
+    p.add_argument("--minutes", type=float, default=120)
+    p.add_argument("--batch", type=int, default=64)
+    p.add_argument("--lr", type=float, default=1e-3)
+    p.add_argument("--ema", type=float, default=0.999)
+    p.add_argument("--mu", type=float, default=0.0, help="mean of the logit-normal times")
+    p.add_argument("--shift", type=float, default=1.0)
+    p.add_argument("--steps", type=int, default=12, help="sampling steps for the sheets and the exported default")
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--seed", type=int, default=0)
+    a = p.parse_args()
+    torch.set_num_threads(a.threads)
+    torch.manual_seed(a.seed)
+    vocab = len(json.load(open(a.tokenizer))["model"]["vocab"])
+    text, transformer = preset(a.preset, vocab, a.attention, a.prediction)
+    net = UniReal(text, transformer)
+    ae = Autoencoder()
+    ae.load_state_dict({k: v.float() for k, v in load_file(a.ae / "autoencoder.safetensors").items()})
+    ae.eval().to(memory_format=torch.channels_last)
+    run = common.Run(a.run, a.minutes)
+    decay = [p for p in net.parameters() if p.dim() > 1]
+    rest = [p for p in net.parameters() if p.dim() <= 1]
+    optimiser = torch.optim.AdamW(
+        [{"params": decay, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}],
+        lr=a.lr, betas=(0.9, 0.95), fused=True,
+    )
+    ema = common.Ema(net, a.ema)
+    step = seen = 0
+    if state := run.load():
+        net.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        ema.load(state["ema"])
+        step, seen = state["step"], state["seen"]
+    meta = dict(preset=a.preset, vocab=vocab, attention=a.attention, prediction=a.prediction, shift=a.shift,
+                steps=a.steps, size=records.Records(a.held_out).header["size"] if a.held_out else 128)
+
+    samples, held = Samples(ae.encoder), Samples(ae.encoder)
+    if a.held_out:
+        held.add(a.held_out)
+    pending = list(a.records)
+
+    def load():
+        done = set()
+        while True:
+            names = pending + sorted(str(f) for f in a.watch.glob("*.records")) if a.watch else list(pending)
+            for name in names:
+                if name not in done:
+                    done.add(name)
+                    samples.add(name)
+            if not a.watch:
+                return
+            time.sleep(5)
+
+    threading.Thread(target=load, name="encode", daemon=True).start()
+    while samples.count < 8 * a.batch:
+        time.sleep(1)
+    rng = np.random.default_rng(a.seed * 7919 + step)
+    progress = tqdm(total=int(a.minutes * 60), unit="s", mininterval=5)
+    last_log = last_save = time.time()
+    since, running = 0, []
+
+    def loss_of(key, b, inputs, network, t, noise, absent):
+        z0 = b["z"].float()
+        tt = t.view(-1, 1, 1, 1, 1)
+        z = (1 - tt) * z0 + tt * noise
+        with torch.autocast("cpu", torch.bfloat16):
+            y = network(z, t, b["ids"], b["len"], images_of(key, b, inputs, absent))
+        y = y.float()
+        if a.prediction == "x0":
+            # (z − x̂)/t − (ε − x0) = (x0 − x̂)/t: the velocity's error
+            error = ((z0 - y) / tt.clamp(min=0.05)).pow(2).clamp(max=400)
+        else:
+            error = (y - (noise - z0)).pow(2)
+        weight = 1 + 6 * torch.nn.functional.max_pool2d(b["changed"].float()[:, None], 3, 1, 1)[:, None]
+        if not (key[0] and key[0][0][0] == 0):
+            weight = torch.ones_like(weight)
+        return (error * weight).sum() / weight.expand_as(error).sum()
+
+    while run.share < 1:
+        key, b, inputs = samples.batch(a.batch, rng)
+        n = a.batch
+        t = torch.sigmoid(torch.randn(n) + a.mu)
+        t = a.shift * t / (1 + (a.shift - 1) * t)
+        t = torch.where(torch.rand(n) < 0.1, torch.rand(n), t).clamp(0.001, 1)
+        u = torch.rand(n)
+        b["ids"] = b["ids"][:, : max(int(b["len"].max()), 1)].clone()
+        no_text = (u < 0.10) | ((u > 0.20) & (u < 0.25))
+        absent = ((u >= 0.10) & (u < 0.25)) & torch.tensor(any(r == 1 for r, _ in key[0]))
+        b["ids"][no_text, 0] = 1
+        b["len"] = torch.where(no_text, 1, b["len"])
+        if not bool(absent.any()):
+            absent = None
+        loss = loss_of(key, b, inputs, net, t, torch.randn(b["z"].shape), absent)
+        common.check_finite(loss, run, step)
+        for group in optimiser.param_groups:
+            group["lr"] = a.lr * common.schedule(run.share, step, 300)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+        ema.update(net)
+        step += 1
+        seen += n
+        since += n
+        running.append(loss.item())
+        now = time.time()
+        if now - last_log > 20:
+            run.log(step=step, seen=seen, loss=float(np.mean(running)), norm=float(norm), pool=samples.count,
+                    rate=since / (now - last_log))
+            progress.n = int(run.share * a.minutes * 60)
+            progress.set_postfix(step=step, loss=f"{np.mean(running):.4f}", pool=samples.count, rate=f"{since / (now - last_log):.1f}/s")
+            last_log, since, running = now, 0, []
+        if now - last_save > 300 or run.share >= 1:
+            last_save = now
+            run.save(model=net.state_dict(), optimiser=optimiser.state_dict(), ema=ema.state(), step=step, seen=seen, meta=meta)
+            if held.count:
+                validate(run, text, transformer, ema, held, ae, loss_of, a, step)
+            run.curve(["loss", "held_out", "psnr"])
+
+
+def validate(run, text, transformer, ema, held, ae, loss_of, a, step):
+    """Held-out loss at fixed times and noise, and a sheet: inputs, target, result."""
+    best = UniReal(text, transformer)
+    best.load_state_dict(ema.shadow)
+    best.eval()
+    rng = np.random.default_rng(5)
+    generator = torch.Generator().manual_seed(5)
+    losses, rows, scores = [], [], []
+    for i in range(6):
+        key, b, inputs = held.batch(16, rng)
+        b["ids"] = b["ids"][:, : int(b["len"].max())]
+        t = torch.linspace(0.05, 0.98, 16)
+        with torch.no_grad():
+            losses.append(loss_of(key, b, inputs, best, t, torch.randn(b["z"].shape, generator=generator), None).item())
+            few = 4
+            cut = {k: v[:few] for k, v in b.items()}
+            cut_inputs = [x[:few] for x in inputs]
+            z = sample(best, a.prediction, key, cut, cut_inputs, a.steps, a.shift)
+            picture, truth = ae.decoder(z[:, 0]), ae.decoder(cut["z"][:, 0].float())
+            changed = torch.nn.functional.interpolate(cut["changed"].float()[:, None], scale_factor=8)
+            error = ((picture.clamp(0, 1) - truth.clamp(0, 1)).pow(2) * changed).sum((1, 2, 3)) / (3 * changed.sum((1, 2, 3)).clamp(min=1))
+            scores += (-10 * torch.log10(error.clamp(min=1e-6)))[changed.sum((1, 2, 3)) > 0].tolist()
+            for j in range(few):
+                row = [
+                    (x[j].float() / 255)[None].expand(3, -1, -1) if k == 0 else ae.decoder(x[j : j + 1].float())[0]
+                    for (_, k), x in zip(key[0], cut_inputs)
+                ]
+                row = row[:4] + [torch.ones_like(truth[j])] * (4 - len(row))
+                rows.append(row + [truth[j], picture[j]])
+    run.log(step=step, held_out=float(np.mean(losses)), psnr=float(np.mean(scores)) if scores else 0.0)
+    common.sheet(run.dir / "sheet.png", rows)
+
+
+if __name__ == "__main__":
+    main()
