@@ -1,1 +1,40 @@
-//! (see ARCHITECTURE.md)
+//! The model family `unireal` in candle, inference only: autoencoder, text encoder and transformer.
+//!
+//! A [`UniReal`] is loaded from a [`Source`], prepared with a [`Request`] and then asked for velocities; what
+//! integrates them is in `sampler`. The same networks are written once more in `training/model.py`; tests hold
+//! the two together.
+
+mod autoencoder;
+mod cache;
+mod config;
+mod device;
+mod embed;
+mod error;
+mod ops;
+mod random;
+mod rope;
+mod spec;
+mod text;
+mod transformer;
+mod unireal;
+mod weights;
+
+pub use autoencoder::Autoencoder;
+pub use cache::CacheStats;
+pub use config::{
+    AttentionKind, AutoencoderConfig, Config, DOWNSCALE, DecoderConfig, EncoderConfig,
+    MAX_TEXT_TOKENS, PRESETS, ParameterCounts, Prediction, Preset, ScheduleConfig, TOKEN,
+    TextConfig, TransformerConfig, preset,
+};
+pub use device::{DeviceKind, open as open_device};
+pub use embed::{Content, ImageInput};
+pub use error::{ModelError, Result};
+pub use random::{random_folder, tiny_config};
+pub use rope::{Grid, Position, Rope};
+pub use text::{TextEncoder, Tokens};
+pub use transformer::{Context, Segment, Trace, Transformer};
+pub use unireal::{Condition, InputPicture, Request, UniReal};
+pub use weights::{
+    AUTOENCODER_FILE, CONFIG_FILE, FILES, LoadProgress, Source, TEXT_FILE, TOKENIZER_FILE,
+    TRANSFORMER_FILE,
+};

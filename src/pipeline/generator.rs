@@ -123,6 +123,10 @@ pub trait Generator {
     /// Encodes the text and the pictures: all that stays the same over the steps. Work whose inputs did not
     /// change since the last call is reused.
     fn prepare(&mut self, inputs: &Inputs, cancel: &Cancel) -> Result<(), GeneratorError>;
+    /// What the artist should know about the last call of `prepare` (a prompt that was cut, …), once.
+    fn take_warnings(&mut self) -> Vec<String> {
+        Vec::new()
+    }
     /// An RGB picture (0..1, interleaved, sides multiples of `multiple`) as a `[1, C, h, w]` latent.
     fn encode(&mut self, rgb: &[f32], width: u32, height: u32) -> Result<Tensor, GeneratorError>;
     /// The velocity dz/dt at time `t` (1 = noise, 0 = picture) under `branch`; same shape as `z`.
