@@ -86,11 +86,6 @@ impl<K: Hash + Eq + Clone, V> Lru<K, V> {
         value
     }
 
-    /// Bytes kept.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.entries.clear();
@@ -109,7 +104,7 @@ mod tests {
             lru.insert(key, key * 10, 4);
             lru.get(&0);
         }
-        assert_eq!(lru.bytes(), 8);
+        assert_eq!(lru.bytes, 8);
         assert_eq!(lru.get(&0).as_deref(), Some(&0));
         assert_eq!(lru.get(&1), None);
         assert_eq!(lru.get(&2).as_deref(), Some(&20));
@@ -120,7 +115,7 @@ mod tests {
         let mut lru = Lru::new(10);
         lru.insert(1, 1, 6);
         lru.insert(1, 2, 8);
-        assert_eq!(lru.bytes(), 8);
+        assert_eq!(lru.bytes, 8);
         assert_eq!(lru.get(&1).as_deref(), Some(&2));
     }
 
@@ -130,8 +125,8 @@ mod tests {
         lru.insert(1, 1, 6);
         assert_eq!(*lru.insert(2, 2, 11), 2);
         assert_eq!(lru.get(&2), None);
-        assert_eq!(lru.bytes(), 6);
+        assert_eq!(lru.bytes, 6);
         lru.clear();
-        assert_eq!((lru.bytes(), lru.get(&1)), (0, None));
+        assert_eq!((lru.bytes, lru.get(&1)), (0, None));
     }
 }
