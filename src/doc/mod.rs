@@ -4,6 +4,7 @@
 mod field;
 pub mod job;
 pub mod level;
+pub mod mask;
 pub mod picture;
 pub mod plane;
 pub mod prompt;
@@ -11,6 +12,7 @@ pub mod slot;
 
 pub use job::{Job, JobError, JobSpec};
 pub use level::Level;
+pub use mask::Mask;
 pub use picture::Picture;
 pub use plane::Plane;
 pub use prompt::{CompiledPrompt, PromptError};
