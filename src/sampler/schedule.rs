@@ -1,0 +1,47 @@
+//! When the velocity is asked.
+
+/// Moves a uniform time towards the noise end: t' = s·t / (1 + (s − 1)·t) (Esser et al. 2024, equation 23).
+/// Larger pictures need larger `shift`; 1 leaves `t` as it is, 0 and 1 stay where they are.
+pub fn shifted(t: f64, shift: f64) -> f64 {
+    shift * t / (1.0 + (shift - 1.0) * t)
+}
+
+/// The `steps + 1` times of a run, from exactly 1 down to exactly 0. No steps count as one.
+pub fn times(steps: u32, shift: f64) -> Vec<f64> {
+    let steps = steps.max(1);
+    // The ends are written out: the formula rounds at 1 for some shifts, and masks are exact only at exactly 0.
+    std::iter::once(1.0)
+        .chain((1..steps).map(|i| shifted(f64::from(steps - i) / f64::from(steps), shift)))
+        .chain(std::iter::once(0.0))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_shift_the_times_are_uniform() {
+        assert_eq!(times(4, 1.0), [1.0, 0.75, 0.5, 0.25, 0.0]);
+        assert_eq!(times(0, 1.0), [1.0, 0.0]);
+    }
+
+    #[test]
+    fn the_ends_stay_and_the_order_holds_at_any_shift() {
+        for shift in [0.3, 1.0, 1.15, 3.0, 7.7] {
+            for steps in [1, 2, 7, 50] {
+                let times = times(steps, shift);
+                assert_eq!(times.len(), steps as usize + 1);
+                assert_eq!(times[0], 1.0);
+                assert_eq!(times[steps as usize], 0.0);
+                assert!(times.windows(2).all(|pair| pair[0] > pair[1]));
+            }
+        }
+    }
+
+    #[test]
+    fn shift_three_is_the_published_curve() {
+        assert_eq!(shifted(0.5, 3.0), 0.75);
+        assert_eq!(shifted(0.25, 3.0), 0.5);
+    }
+}
