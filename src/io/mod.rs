@@ -1,1 +1,18 @@
-//! (see ARCHITECTURE.md)
+//! Files in and out: pictures, masks, what is written into a result, names, projects.
+//!
+//! Everything that is written goes through [`save`], which never leaves half a file behind.
+
+pub mod base64;
+pub mod cutout;
+pub mod error;
+pub mod hash;
+pub mod header;
+pub mod mask;
+pub mod metadata;
+pub mod names;
+pub mod picture;
+pub mod png_text;
+pub mod save;
+
+pub use error::{PictureError, SaveError};
+pub use picture::{Loaded, load};
