@@ -26,7 +26,7 @@ impl Mask {
 
     /// Makes the edge soft: over about `radius` pixels to either side (a Gaussian of σ = radius / 2).
     pub fn feather(&mut self, radius: f32) {
-        if !(radius > 0.0) {
+        if radius.is_nan() || radius <= 0.0 {
             return;
         }
         let sigma = radius.min(MAX_REACH) / 2.0;
@@ -99,7 +99,7 @@ impl Mask {
     /// New values from the old one and the distances in pixels to the nearest pixel that is, and that is not,
     /// at least half selected.
     fn move_edge(&mut self, radius: f32, new: impl Fn(u8, f32, f32) -> u8) {
-        if !(radius > 0.0) {
+        if radius.is_nan() || radius <= 0.0 {
             return;
         }
         let halo = radius.min(MAX_REACH).ceil() as u32 + 2;

@@ -362,11 +362,8 @@ impl MaskPatch {
         if (old.width, old.height) != (new.width, new.height) {
             return None;
         }
-        let changed = |(_, (a, b)): &(usize, (&Option<Arc<Tile>>, &Option<Arc<Tile>>))| {
-            !same_tile(a, b) && a != b
-        };
         let tiles = (old.tiles.iter().zip(new.tiles.iter()).enumerate())
-            .filter(changed)
+            .filter(|(_, (before, after))| !same_tile(before, after) && before != after)
             .map(|(slot, (before, after))| TileChange {
                 slot: slot as u32,
                 before: before.clone(),

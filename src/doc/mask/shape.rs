@@ -256,6 +256,6 @@ impl Edge {
 
     /// x where the edge crosses a level line.
     fn cross(&self, y: f64) -> Option<f64> {
-        (self.top <= y && y < self.bottom).then(|| self.x + (y - self.top) * self.slope)
+        (self.top <= y && y < self.bottom).then_some(self.x + (y - self.top) * self.slope)
     }
 }
