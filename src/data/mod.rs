@@ -3,3 +3,7 @@
 pub mod caption;
 pub mod command;
 pub mod plan;
+pub mod record;
+pub mod sample;
+pub mod sheet;
+pub mod stream;

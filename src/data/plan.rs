@@ -8,6 +8,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::doc::Level;
 use crate::world::pack::{ObjectKind, Pack, PackError};
+pub use crate::world::scene::Backdrop;
 
 /// What the model is asked to do. The numbers are the record's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,17 +46,6 @@ impl Task {
             Task::IdentityPair => "identity_pair",
         }
     }
-}
-
-/// What stands behind and below the objects.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Backdrop {
-    /// Panorama by position in the pack; the floor is its lower half.
-    Panorama(usize),
-    /// Photograph by position in the pack.
-    Photo(usize),
-    /// Floor of a tile by position in the pack, or of a made-up pattern, before a wall.
-    Floor(Option<usize>),
 }
 
 /// Where in the picture something is, from left to right.

@@ -2,8 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
+
+use super::light::RadianceMap;
+use super::mesh::{Mesh, MeshError};
+use super::texture::{Texture, Wrap};
 
 /// What can go wrong while a pack is opened.
 #[derive(Debug, thiserror::Error)]
@@ -192,6 +197,17 @@ pub struct Pack {
     pub photos: Vec<Photo>,
     /// Floor tiles, sorted by id.
     pub tiles: Vec<Tile>,
+    meshes: Vec<Vec<OnceLock<Option<Arc<Mesh>>>>>,
+    panorama_cells: Vec<OnceLock<Option<Arc<Texture>>>>,
+    radiance_cells: Vec<OnceLock<Option<Arc<RadianceMap>>>>,
+    photo_cells: Vec<OnceLock<Option<Arc<Texture>>>>,
+    tile_cells: Vec<OnceLock<Option<Arc<Texture>>>>,
+}
+
+/// A file that can't be decoded is left out with a warning: one bad file must not end a long stream.
+fn usable<T>(file: &str, made: Result<T, MeshError>) -> Option<T> {
+    made.map_err(|error| tracing::warn!("{file} is left out: {error}"))
+        .ok()
 }
 
 impl Pack {
@@ -221,10 +237,23 @@ impl Pack {
             panoramas: Vec::new(),
             photos: Vec::new(),
             tiles: Vec::new(),
+            meshes: Vec::new(),
+            panorama_cells: Vec::new(),
+            radiance_cells: Vec::new(),
+            photo_cells: Vec::new(),
+            tile_cells: Vec::new(),
         };
         for entries in groups.into_values() {
             pack.add(entries);
         }
+        fn cells<T>(count: usize) -> Vec<OnceLock<T>> {
+            (0..count).map(|_| OnceLock::new()).collect()
+        }
+        pack.meshes = pack.objects.iter().map(|o| cells(o.files.len())).collect();
+        pack.panorama_cells = cells(pack.panoramas.len());
+        pack.radiance_cells = cells(pack.panoramas.len());
+        pack.photo_cells = cells(pack.photos.len());
+        pack.tile_cells = cells(pack.tiles.len());
         if pack.objects.is_empty() {
             return Err(PackError::Missing("objects"));
         }
@@ -302,8 +331,85 @@ impl Pack {
         }
     }
 
-    /// The path of one of the pack's files.
-    pub fn path(&self, file: &str) -> PathBuf {
-        self.dir.join(file)
+    fn read(&self, file: &str) -> std::io::Result<Vec<u8>> {
+        std::fs::read(self.dir.join(file))
+    }
+
+    /// The triangles of an object's file; `None` if the file is not usable.
+    pub fn mesh(&self, object: usize, file: usize) -> Option<Arc<Mesh>> {
+        self.meshes[object][file]
+            .get_or_init(|| {
+                let object = &self.objects[object];
+                let name = object.files.get(file)?;
+                let made = self
+                    .read(name)
+                    .map_err(MeshError::from)
+                    .and_then(|bytes| match object.kind {
+                        ObjectKind::Mesh => Mesh::from_glb(&bytes),
+                        ObjectKind::Cutout => Mesh::from_cutout(&bytes),
+                    });
+                usable(name, made).map(Arc::new)
+            })
+            .clone()
+    }
+
+    fn picture(
+        &self,
+        cell: &OnceLock<Option<Arc<Texture>>>,
+        file: &str,
+        wrap: Wrap,
+    ) -> Option<Arc<Texture>> {
+        cell.get_or_init(|| {
+            let made = self
+                .read(file)
+                .map_err(MeshError::from)
+                .and_then(|bytes| Ok(Texture::decode(&bytes, wrap, true)?));
+            usable(file, made).map(Arc::new)
+        })
+        .clone()
+    }
+
+    /// A panorama's display picture.
+    pub fn panorama(&self, at: usize) -> Option<Arc<Texture>> {
+        self.picture(
+            &self.panorama_cells[at],
+            &self.panoramas[at].file,
+            Wrap::Around,
+        )
+    }
+
+    /// A photograph.
+    pub fn photo(&self, at: usize) -> Option<Arc<Texture>> {
+        self.picture(&self.photo_cells[at], &self.photos[at].file, Wrap::Clamp)
+    }
+
+    /// A floor tile.
+    pub fn tile(&self, at: usize) -> Option<Arc<Texture>> {
+        self.picture(&self.tile_cells[at], &self.tiles[at].file, Wrap::Repeat)
+    }
+
+    /// A panorama's radiance in the scale of its display picture.
+    pub fn radiance(&self, at: usize) -> Option<Arc<RadianceMap>> {
+        self.radiance_cells[at]
+            .get_or_init(|| {
+                let panorama = &self.panoramas[at];
+                let name = panorama.light.as_ref()?;
+                let made = self.read(name).map_err(MeshError::from).and_then(|bytes| {
+                    Ok(
+                        image::load_from_memory_with_format(&bytes, image::ImageFormat::Hdr)?
+                            .to_rgb32f(),
+                    )
+                });
+                let picture = usable(name, made)?;
+                Some(Arc::new(RadianceMap {
+                    width: picture.width() as usize,
+                    height: picture.height() as usize,
+                    radiance: picture
+                        .pixels()
+                        .map(|p| p.0.map(|v| v * panorama.exposure))
+                        .collect(),
+                }))
+            })
+            .clone()
     }
 }
