@@ -1,6 +1,11 @@
-"""Trains the autoencoder: its encoder learns the teacher's latents, its decoder to undo them better.
+"""Trains the autoencoder, towards the teacher's latents or towards latents of its own.
 
-    python train_autoencoder.py --pack ../worldpack --run runs/ae --minutes 40
+    python train_autoencoder.py --pack ../worldpack --run runs/ae --latents own --minutes 20
+
+`--latents teacher` distils: the encoder learns the teacher's latents, the decoder to undo them better. That takes many
+thousand steps. `--latents own` starts as the best linear patch codec (principal components of 8×8 patches, written
+exactly into the same layers) and learns to reconstruct: good after a few hundred steps, but the latents are no other
+model's.
 
 Data: random crops of the pack's photos, shop pictures, panoramas and textures, cut-outs pasted over them, and (if
 `--stream` names a file of `inlay data stream` records) rendered pictures. A twentieth of the pictures is held out.
@@ -87,6 +92,62 @@ class Rendered:
         return torch.stack([self.r.picture(i, rng) for i in at])
 
 
+@torch.no_grad()
+def start_linear(model: Autoencoder, pictures: torch.Tensor, exponent: float = 0.4, largest: float = 1.3):
+    """Makes the autoencoder the linear codec of the pictures' principal components, with the rest left random.
+
+    A component of standard deviation σ gets the latent scale ∝ σ^exponent: fully whitened latents would ask the
+    diffusion model for noise-like fine detail first. `relu(x) − relu(−x) = x` carries values through the two ReLUs.
+    """
+    x = 2 * pictures - 1
+    patches = F.pixel_unshuffle(F.pixel_unshuffle(x, 4), 2).permute(0, 2, 3, 1).reshape(-1, 192).double()
+    mean = patches.mean(0)
+    values, vectors = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))
+    sigma = values.flip(0)[:32].clamp(min=1e-9).sqrt()
+    basis = vectors.flip(1)[:, :32].T
+    scale = largest * (sigma / sigma[0]).pow(exponent) / sigma
+    forward, back = (basis * scale[:, None]).float(), (basis.T / scale).float()
+    mean = mean.float()
+
+    def zero_into(conv, rows):
+        conv.weight[rows] = 0
+        conv.bias[rows] = 0
+
+    for name, parameter in model.named_parameters():
+        if ".conv2." in name:
+            parameter.zero_()  # residual blocks begin as the identity
+    e, d = model.encoder, model.decoder
+    zero_into(e.stem, slice(0, 48))
+    e.stem.weight[range(48), range(48), 1, 1] = 1
+    zero_into(e.down, slice(0, 64))
+    for sign, at in ((1, 0), (-1, 32)):
+        e.down.weight[at : at + 32, :192, 0, 0] = sign * forward
+        e.down.bias[at : at + 32] = -sign * forward @ mean
+    e.head.weight.mul_(0.05)
+    e.head.bias.zero_()
+    e.head.weight[:, :64] = 0
+    e.head.weight[range(32), range(32), 1, 1] = 1
+    e.head.weight[range(32), range(32, 64), 1, 1] = -1
+    zero_into(d.stem, slice(0, 32))
+    d.stem.weight[range(32), range(32), 1, 1] = 1
+    zero_into(d.up1, slice(0, 192))
+    d.up1.weight[:192, :32, 0, 0] = back
+    d.up1.bias[:192] = mean
+    zero_into(d.up2, slice(0, 96))
+    d.head.weight.mul_(0.05)
+    d.head.bias.zero_()
+    d.head.weight[:, :24] = 0
+    for c in range(3):
+        for y in range(4):
+            for x in range(4):
+                out = c * 4 + (y % 2) * 2 + x % 2
+                sub = (y // 2) * 2 + x // 2
+                d.up2.weight[out * 4 + sub, c * 16 + y * 4 + x, 0, 0] = 1
+                d.up2.weight[(12 + out) * 4 + sub, c * 16 + y * 4 + x, 0, 0] = -1
+    d.head.weight[range(12), range(12), 1, 1] = 1
+    d.head.weight[range(12), range(12, 24), 1, 1] = -1
+
+
 def gradients(a, b):
     """Mean absolute difference of the finite differences at three scales."""
     total = 0.0
@@ -107,6 +168,8 @@ def main():
     p.add_argument("--size", type=int, default=128)
     p.add_argument("--lr", type=float, default=1e-3)
     p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--latents", choices=("own", "teacher"), default="teacher")
+    p.add_argument("--noise", type=float, default=0.15, help="largest noise on the latents the decoder is given")
     p.add_argument("--init", help="safetensors file to start from")
     a = p.parse_args()
     torch.set_num_threads(a.threads)
@@ -119,6 +182,8 @@ def main():
     truth = Teacher(a.pack / "teacher").encode(validation)
     teacher_psnr = common.psnr(Teacher(a.pack / "teacher").decode(truth), validation)
     model = Autoencoder().to(memory_format=torch.channels_last)
+    if a.latents == "own":
+        start_linear(model, train.batch(1024, a.size, random.Random(3)))
     if a.init:
         from safetensors.torch import load_file
 
@@ -139,14 +204,15 @@ def main():
         if rendered is not None:
             x = torch.cat([x, rendered.batch(a.batch - len(x), rng)])
         x = x.contiguous(memory_format=torch.channels_last)
-        z = teacher.encode(x)
+        z = teacher.encode(x) if a.latents == "teacher" else None
         with torch.autocast("cpu", torch.bfloat16):
             e = model.encoder(x)
-            noisy = e + 0.04 * torch.randn_like(e)
-            own = torch.rand(len(x), 1, 1, 1) < 0.8
-            y = model.decoder(torch.where(own, noisy, z.to(noisy.dtype)))
+            given = e + a.noise * torch.rand(len(x), 1, 1, 1) * torch.randn_like(e)
+            if z is not None:
+                given = torch.where(torch.rand(len(x), 1, 1, 1) < 0.8, given, z.to(given.dtype))
+            y = model.decoder(given)
         e, y = e.float(), y.float()
-        latent = F.mse_loss(e, z)
+        latent = F.mse_loss(e, z) if z is not None else 0.02 * e.pow(2).mean()
         pixels = (y - x).abs().mean()
         edges = gradients(y, x)
         loss = latent + 4 * pixels + 2 * edges + 8 * F.mse_loss(y, x)
