@@ -1,34 +1,72 @@
 //! The command line: parses, calls the library, prints; exit codes 0 done, 1 failure, 2 usage.
+//!
+//! Parsing has two stages: clap reads words ([`args`]), [`plan`] turns them into a checked job without touching
+//! a file. What fails before a file is opened is a usage error; everything later is a failure. Results go to
+//! stdout only as JSON and through [`output`] alone.
+
+pub mod args;
+mod editor;
+mod error;
+mod inspect;
+mod mask;
+mod output;
+pub mod plan;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
-#[derive(Parser)]
-#[command(name = "inlay", version, about)]
-struct Cli {
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Make training samples from an asset pack
-    #[command(subcommand)]
-    Data(crate::data::command::DataCommand),
-}
+use args::{Cli, Command};
+use error::CliError;
 
 /// Runs the program and gives its exit code.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Some(Command::Data(command)) => crate::data::command::run(command),
-        None => Ok(()),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
+    std::panic::set_hook(Box::new(|info| output::report_panic(info)));
+    init_log();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
         Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::FAILURE
+            // Help and version are asked for and go to stdout; a closed pipe there is nobody's fault.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::SUCCESS
+            };
         }
+    };
+    // The hook has spoken already when this catches something.
+    let result = std::panic::catch_unwind(|| dispatch(cli));
+    match result {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            output::report(&error);
+            error.exit_code()
+        }
+        Err(_) => ExitCode::FAILURE,
     }
+}
+
+fn dispatch(cli: Cli) -> Result<(), CliError> {
+    match cli.command {
+        None => editor::run(cli.files),
+        Some(Command::Inspect(args)) => inspect::run(&args),
+        Some(Command::Mask(args)) => mask::run(&args),
+        Some(Command::Data(command)) => crate::data::command::run(command).map_err(CliError::from),
+    }
+}
+
+/// Log lines only for those who ask for them by INLAY_LOG (a filter such as `debug` or `inlay=trace`).
+fn init_log() {
+    use std::io::IsTerminal;
+    if std::env::var_os("INLAY_LOG").is_none() {
+        return;
+    }
+    let filter = tracing_subscriber::EnvFilter::from_env("INLAY_LOG");
+    // A second initialisation, as in a test, changes nothing.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .try_init();
 }

@@ -5,7 +5,6 @@
 pub mod base64;
 pub mod cutout;
 pub mod error;
-pub mod hash;
 pub mod header;
 pub mod mask;
 pub mod metadata;

@@ -1,0 +1,145 @@
+//! The words of the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::data::command::DataCommand;
+
+/// Put objects into pictures: an editor, and the same jobs without a window.
+#[derive(Debug, Parser)]
+#[command(name = "inlay", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// Pictures or a project to open in the editor
+    #[arg(value_name = "FILES")]
+    pub files: Vec<PathBuf>,
+    /// What to do without a window
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print the recipe in a result, as JSON
+    Inspect(InspectArgs),
+    /// Make a mask as coarse as a level asks
+    Mask(MaskArgs),
+    /// Make training samples from an asset pack
+    #[command(subcommand)]
+    Data(DataCommand),
+}
+
+/// Arguments of `inlay generate`.
+#[derive(Debug, Default, Args)]
+pub struct GenerateArgs {
+    /// The picture to edit
+    #[arg(long, value_name = "FILE")]
+    pub canvas: Option<PathBuf>,
+    /// An object to place; repeat for several
+    #[arg(long = "asset", value_name = "FILE")]
+    pub assets: Vec<PathBuf>,
+    /// Where to work on the canvas, white on black; the first mask belongs to the first asset, and so on, masks
+    /// beyond the assets edit by words
+    #[arg(long = "mask", value_name = "FILE")]
+    pub masks: Vec<PathBuf>,
+    /// How strictly the masks are meant: exact, outline, blob or box; once for all masks or once for each
+    #[arg(long = "mask-level", value_name = "LEVEL")]
+    pub levels: Vec<String>,
+    /// What to make; IMG1, IMG2, … name the pictures in the order canvas, assets, controls, masks
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub prompt: String,
+    /// A picture that steers: depth=FILE, edge=FILE, scribble=FILE or placement=FILE; repeat for several
+    #[arg(long = "control", value_name = "KIND=FILE")]
+    pub controls: Vec<String>,
+    /// What a picture is for, where it is not what its option says: IMG2=asset, IMG1=canvas, IMG3=depth, …
+    #[arg(long = "role", value_name = "IMGn=ROLE")]
+    pub roles: Vec<String>,
+    /// Context tags: "auto" derives them, or "tag; tag"
+    #[arg(long, value_name = "TAGS", default_value = "auto")]
+    pub context: String,
+    /// How many outputs, each from its own noise
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub outputs: u32,
+    /// Seed of the first output; the next ones count up
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Denoising steps; the model's own number if left out
+    #[arg(long, value_name = "K")]
+    pub steps: Option<u32>,
+    /// Guidance by the text; 1 is none
+    #[arg(long, value_name = "G", default_value_t = super::plan::GUIDANCE)]
+    pub guidance_text: f32,
+    /// Guidance by the reference pictures; 1 is none
+    #[arg(long, value_name = "G", default_value_t = super::plan::GUIDANCE)]
+    pub guidance_image: f32,
+    /// Size of a new picture, for jobs without a canvas
+    #[arg(long, value_name = "WxH")]
+    pub size: Option<String>,
+    /// Where and how to run
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Where a job runs and where its results go.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RunArgs {
+    /// A model folder; the model in the program if left out
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// What to compute on: auto, cpu, cuda or metal
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: String,
+    /// A PNG (or JPEG) file, or a folder for results named by document, time and seed; several outputs to one
+    /// file are numbered FILE-1.png, FILE-2.png, …
+    #[arg(long, value_name = "FILE|DIR")]
+    pub out: PathBuf,
+    /// Write what the model sees at every step into this folder
+    #[arg(long, value_name = "DIR")]
+    pub previews: Option<PathBuf>,
+    /// Print the results as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `inlay inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// A PNG that Inlay made
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// Arguments of `inlay rerun`.
+#[derive(Debug, Args)]
+pub struct RerunArgs {
+    /// A PNG that Inlay made
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Change the recipe, for example seed=2; repeat for several
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Where an input picture is now, or another to take its place; repeat for several
+    #[arg(long = "input", value_name = "IMGn=FILE")]
+    pub inputs: Vec<String>,
+    /// Where and how to run
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Arguments of `inlay mask`.
+#[derive(Debug, Args)]
+pub struct MaskArgs {
+    /// An exact mask, white on black, or a picture whose alpha is the mask
+    #[arg(long, value_name = "FILE")]
+    pub from: PathBuf,
+    /// The level: exact, outline, blob or box
+    #[arg(long, value_name = "LEVEL")]
+    pub level: String,
+    /// Write the region that the model may change for this mask, with room for shadow, instead of the mask
+    #[arg(long)]
+    pub region: bool,
+    /// The PNG to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}

@@ -1,0 +1,68 @@
+//! How a command ends when it does not end well.
+
+use std::process::ExitCode;
+
+use crate::doc::job::JobError;
+use crate::io::metadata::RecipeError;
+use crate::io::{PictureError, SaveError};
+
+/// One sentence for the user, and the exit code that goes with it.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The command can't be understood or makes no sense: exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// It could not be done: exit code 1.
+    #[error("{0}")]
+    Failure(String),
+    /// The reader of stdout went away, which is its right: exit code 0 and no word.
+    #[error("the reader of the output is gone")]
+    ClosedPipe,
+}
+
+impl CliError {
+    /// A failure with this sentence.
+    pub fn failure(sentence: impl ToString) -> Self {
+        Self::Failure(sentence.to_string())
+    }
+
+    /// A usage error with this sentence.
+    pub fn usage(sentence: impl ToString) -> Self {
+        Self::Usage(sentence.to_string())
+    }
+
+    /// The program's exit code.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Failure(_) => ExitCode::FAILURE,
+            Self::ClosedPipe => ExitCode::SUCCESS,
+        }
+    }
+}
+
+macro_rules! failures {
+    ($($error:ty),*) => {
+        $(impl From<$error> for CliError {
+            fn from(error: $error) -> Self {
+                Self::failure(error)
+            }
+        })*
+    };
+}
+
+failures!(
+    PictureError,
+    SaveError,
+    RecipeError,
+    JobError,
+    crate::io::mask::MaskSizeError,
+    crate::model::ModelError
+);
+
+impl From<anyhow::Error> for CliError {
+    fn from(error: anyhow::Error) -> Self {
+        // The whole chain in one sentence: what was done, then why it failed.
+        Self::Failure(format!("{error:#}"))
+    }
+}
