@@ -47,7 +47,12 @@ pub struct GenerateArgs {
     #[arg(long = "mask-level", value_name = "LEVEL")]
     pub levels: Vec<String>,
     /// What to make; IMG1, IMG2, … name the pictures in the order canvas, assets, controls, masks
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub prompt: String,
     /// A picture that steers: depth=FILE, edge=FILE, scribble=FILE or placement=FILE; repeat for several
     #[arg(long = "control", value_name = "KIND=FILE")]

@@ -26,7 +26,11 @@ fn has_display() -> bool {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     !cfg!(all(
         unix,
-        not(any(target_os = "macos", target_os = "ios", target_os = "android"))
+        not(any(
+            target_os = "macos",
+            target_os = "ios",
+            target_os = "android"
+        ))
     )) || is_set("DISPLAY")
         || is_set("WAYLAND_DISPLAY")
         || is_set("WAYLAND_SOCKET")

@@ -21,7 +21,7 @@ use error::CliError;
 
 /// Runs the program and gives its exit code.
 pub fn main() -> ExitCode {
-    std::panic::set_hook(Box::new(|info| output::report_panic(info)));
+    std::panic::set_hook(Box::new(output::report_panic));
     init_log();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

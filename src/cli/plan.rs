@@ -138,7 +138,9 @@ pub fn target(out: &Path, is_folder: bool) -> Result<Target, CliError> {
     if is_folder || text.ends_with(['/', std::path::MAIN_SEPARATOR]) {
         return Ok(Target::Folder(out.into()));
     }
-    let extension = out.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    let extension = out
+        .extension()
+        .map(|extension| extension.to_string_lossy().to_lowercase());
     match extension.as_deref() {
         None => Ok(Target::Folder(out.into())),
         Some("png" | "jpg" | "jpeg") => Ok(Target::File(out.into())),
@@ -257,7 +259,10 @@ mod tests {
         .expect("a plan");
         let names = ["a.png", "b.png", "c.png", "d.png"].map(PathBuf::from);
         assert_eq!(plan.inputs, names);
-        assert_eq!(plan.masks, ["m1.png", "m2.png", "m3.png"].map(PathBuf::from));
+        assert_eq!(
+            plan.masks,
+            ["m1.png", "m2.png", "m3.png"].map(PathBuf::from)
+        );
         let purposes = plan.spec.purposes().expect("purposes");
         assert_eq!(
             &purposes[..4],
@@ -268,10 +273,23 @@ mod tests {
                 Purpose::Control(ControlKind::Depth)
             ]
         );
-        let assets: Vec<_> = plan.spec.regions.iter().map(|region| region.asset).collect();
+        let assets: Vec<_> = plan
+            .spec
+            .regions
+            .iter()
+            .map(|region| region.asset)
+            .collect();
         assert_eq!(assets, [Some(1), Some(2), None]);
-        assert!(plan.spec.regions.iter().all(|region| region.level == Level::Box));
-        assert_eq!((plan.spec.outputs, plan.spec.seed, plan.spec.steps), (4, 9, 3));
+        assert!(
+            plan.spec
+                .regions
+                .iter()
+                .all(|region| region.level == Level::Box)
+        );
+        assert_eq!(
+            (plan.spec.outputs, plan.spec.seed, plan.spec.steps),
+            (4, 9, 3)
+        );
         assert_eq!(plan.spec.inputs[3].source.as_deref(), Some("d.png"));
     }
 

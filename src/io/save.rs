@@ -70,9 +70,6 @@ fn write(
     content: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<(), SaveError> {
     let from_write = |error: std::io::Error| SaveError::from_write(&error, path);
-    if path.file_name().is_none() {
-        return Err(SaveError::NoName(path.into()));
-    }
     // A link is followed, so that what it points to is replaced and not the link.
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     match std::fs::metadata(&target) {
@@ -87,6 +84,9 @@ fn write(
             return buffered(&mut device, content).map_err(from_write);
         }
         _ => {}
+    }
+    if path.file_name().is_none() {
+        return Err(SaveError::NoName(path.into()));
     }
     let mut file = temporary(&folder_of(&target)).map_err(from_write)?;
     buffered(file.as_file_mut(), content)
