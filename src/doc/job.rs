@@ -296,6 +296,13 @@ impl JobSpec {
         if self.inputs.is_empty() && self.prompt.trim().is_empty() {
             return Err(JobError::Nothing);
         }
+        self.validate_numbers()?;
+        self.compile()?;
+        Ok(())
+    }
+
+    /// Checks the numbers alone.
+    pub(super) fn validate_numbers(&self) -> Result<(), JobError> {
         in_range("the number of outputs", self.outputs, 1, MAX_OUTPUTS)?;
         in_range(
             "the number of joint pictures",
@@ -311,13 +318,9 @@ impl JobSpec {
             in_range("the width", width, 16, MAX_SIDE)?;
             in_range("the height", height, 16, MAX_SIDE)?;
         }
-        if self
-            .crop
-            .is_some_and(|[_, _, width, height]| width == 0 || height == 0)
-        {
+        if self.crop.is_some_and(|[_, _, w, h]| w == 0 || h == 0) {
             return Err(JobError::Crop);
         }
-        self.compile()?;
         Ok(())
     }
 
@@ -366,6 +369,18 @@ fn in_range<T: PartialOrd + Into<f64> + Copy>(
     })
 }
 
+/// Checks that a crop (x, y, width, height) lies inside a canvas (width, height) and is not empty.
+pub(super) fn check_crop(crop: [u32; 4], canvas: [u32; 2]) -> Result<(), JobError> {
+    let inside = |at: u32, length: u32, side: u32| {
+        length > 0 && at.checked_add(length).is_some_and(|end| end <= side)
+    };
+    let [x, y, width, height] = crop;
+    if inside(x, width, canvas[0]) && inside(y, height, canvas[1]) {
+        return Ok(());
+    }
+    Err(JobError::Crop)
+}
+
 impl Job {
     /// Checks the specification and that the pixels belong to it.
     ///
@@ -403,13 +418,8 @@ impl Job {
                 return Err(JobError::EmptyMask(i + 1));
             }
         }
-        if let Some([x, y, width, height]) = self.spec.crop {
-            let inside = |at: u32, length: u32, side: u32| {
-                at.checked_add(length).is_some_and(|end| end <= side)
-            };
-            if !inside(x, width, canvas[0]) || !inside(y, height, canvas[1]) {
-                return Err(JobError::Crop);
-            }
+        if let Some(crop) = self.spec.crop {
+            check_crop(crop, canvas)?;
         }
         Ok(())
     }

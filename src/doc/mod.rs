@@ -1,7 +1,9 @@
 //! The document: pictures in slots, masks, regions, the prompt and the job. Pure data and functions:
 //! no files, no threads, no tensors.
 
+pub mod document;
 mod field;
+pub mod history;
 pub mod job;
 pub mod level;
 pub mod mask;
@@ -9,7 +11,11 @@ pub mod picture;
 pub mod plane;
 pub mod prompt;
 pub mod slot;
+#[cfg(test)]
+mod tests;
 
+pub use document::{Document, Edit, EditError, Region, RegionId, Settings, Slot, Target};
+pub use history::History;
 pub use job::{Job, JobError, JobSpec};
 pub use level::Level;
 pub use mask::Mask;

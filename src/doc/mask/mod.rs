@@ -10,7 +10,7 @@ pub mod brush;
 mod filter;
 mod shape;
 #[cfg(test)]
-mod tests;
+pub(in crate::doc) mod tests;
 
 pub use brush::{Brush, BrushMode, Sample, Stroke};
 pub use filter::MAX_REACH;
