@@ -23,15 +23,16 @@ def read_header(f) -> dict:
 
 
 def dtype(header) -> np.dtype:
-    d = np.dtype(
+    kinds = {"u8": "u1", "u16": "<u2", "u64": "<u8", "f32": "<f4"}
+    of = lambda f: kinds.get(f["dtype"], f["dtype"])
+    return np.dtype(
         {
             "names": [f["name"] for f in header["fields"]],
-            "formats": [(f["dtype"], tuple(f["shape"])) if f["shape"] else f["dtype"] for f in header["fields"]],
+            "formats": [(of(f), tuple(f["shape"])) if f["shape"] else of(f) for f in header["fields"]],
             "offsets": [f["offset"] for f in header["fields"]],
             "itemsize": header["record_bytes"],
         }
     )
-    return d
 
 
 class Records:
