@@ -15,6 +15,7 @@ import json
 import random
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,8 @@ from model import Autoencoder, Image, UniReal, preset, to_velocity
 class Samples:
     """Latents and labels in memory, grouped by signature."""
 
-    def __init__(self, encoder):
+    def __init__(self, encoder, name: str):
+        self.name = name  # of the autoencoder's weights
         self.encoder, self.groups, self.lock, self.count = encoder, {}, threading.Lock(), 0
 
     @torch.no_grad()
@@ -43,6 +45,24 @@ class Samples:
         return z.half()
 
     def add(self, path: str, chunk: int = 64):
+        """Encodes a record file, or takes its latents from beside it if an earlier run with this autoencoder left them."""
+        cache = Path(f"{path}.{self.name}.latents")
+        if cache.exists():
+            for key, entries in torch.load(cache, weights_only=True):
+                self.put(key, entries)
+            return
+        kept = {}
+        for key, entry in self.encoded(path, chunk):
+            kept.setdefault(key, []).append(entry)
+            self.put(key, [entry])
+        common.save_atomic(cache, lambda p: torch.save(list(kept.items()), p))
+
+    def put(self, key, entries):
+        with self.lock:
+            self.groups.setdefault(key, []).extend(entries)
+            self.count += sum(len(e["ids"]) for e in entries)
+
+    def encoded(self, path: str, chunk: int):
         shard = records.Records(path)
         for start in range(0, len(shard), chunk):
             rows = shard.data[start : start + chunk]
@@ -66,9 +86,7 @@ class Samples:
                         for i, (_, kind) in enumerate(layout)
                     ],
                 }
-                with self.lock:
-                    self.groups.setdefault(key, []).append(entry)
-                    self.count += len(members)
+                yield key, entry
 
     @staticmethod
     def weights(mask: np.ndarray) -> torch.Tensor:
@@ -193,7 +211,8 @@ def main():
     meta = dict(preset=a.preset, vocab=vocab, attention=a.attention, prediction=a.prediction, shift=a.shift,
                 steps=a.steps, size=records.Records(a.held_out).header["size"] if a.held_out else 128)
 
-    samples, held = Samples(ae.encoder), Samples(ae.encoder)
+    name = format(zlib.crc32((a.ae / "autoencoder.safetensors").read_bytes()), "08x")
+    samples, held = Samples(ae.encoder, name), Samples(ae.encoder, name)
     if a.held_out:
         held.add(a.held_out)
     pending = list(a.records)
