@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::mem::discriminant;
 use std::sync::Arc;
 
-use super::document::{Document, Edit, EditError, RegionId};
+use super::document::{Document, RegionId};
+use super::edit::{Edit, EditError};
 use super::mask::MaskPatch;
 
 /// What the history may hold when nothing else is said: 512 MiB.

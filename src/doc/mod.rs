@@ -2,6 +2,7 @@
 //! no files, no threads, no tensors.
 
 pub mod document;
+pub mod edit;
 mod field;
 pub mod history;
 pub mod job;
@@ -14,7 +15,8 @@ pub mod slot;
 #[cfg(test)]
 mod tests;
 
-pub use document::{Document, Edit, EditError, Region, RegionId, Settings, Slot, Target};
+pub use document::{Document, Region, RegionId, Settings, Slot, Target};
+pub use edit::{Edit, EditError};
 pub use history::History;
 pub use job::{Job, JobError, JobSpec};
 pub use level::Level;
