@@ -11,6 +11,7 @@ pub mod metadata;
 pub mod names;
 pub mod picture;
 pub mod png_text;
+pub mod project;
 pub mod save;
 
 pub use error::{PictureError, SaveError};

@@ -1,0 +1,375 @@
+//! Projects: OpenRaster files (openraster.org, baseline 0.0.3) that Krita and GIMP open as layers, with the rest of
+//! the document in one JSON entry, `inlay/document.json`.
+//!
+//! Layers from bottom to top are the slots' pictures and the regions' masks; a mask is white with its values as
+//! alpha. Only the canvas is visible, so that the merged picture is what the artist sees.
+
+use std::io::{Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+use super::error::SaveError;
+use super::{PictureError, metadata, names, picture, save};
+use crate::doc::document::Settings;
+use crate::doc::{Document, Edit, EditError, Level, Mask, Picture, Plane, Purpose};
+
+/// The version of the JSON entry.
+const VERSION: u32 = 1;
+/// The entry that holds it.
+const STATE: &str = "inlay/document.json";
+/// The most bytes any entry may unpack to.
+const MAX_ENTRY: u64 = 1 << 30;
+/// Longest side of the thumbnail, as the specification wants it.
+const THUMBNAIL: u32 = 256;
+
+/// The document without its pixels.
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    version: u32,
+    slots: Vec<SlotState>,
+    regions: Vec<RegionState>,
+    prompt: String,
+    #[serde(default)]
+    tags: Option<Vec<String>>,
+    #[serde(default)]
+    settings: Settings,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SlotState {
+    file: String,
+    name: String,
+    #[serde(default)]
+    source: Option<String>,
+    #[serde(default)]
+    purpose: Option<Purpose>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RegionState {
+    file: String,
+    level: Level,
+    /// Position of the placed asset among the slots.
+    #[serde(default)]
+    asset: Option<usize>,
+}
+
+/// Why a project could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    /// The file or a picture in it can't be read.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// Not OpenRaster at all.
+    #[error("this is no OpenRaster project: {}", .0.display())]
+    NotAProject(PathBuf),
+    /// Something in it is broken.
+    #[error("the project is damaged ({0}), open an older copy: {path}", path = .1.display())]
+    Damaged(String, PathBuf),
+    /// A project of a later version of the program.
+    #[error("the project is of a newer Inlay (format {0}), update Inlay first: {path}", path = .1.display())]
+    Newer(u32, PathBuf),
+}
+
+/// A document and what should be said about it.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The document.
+    pub document: Document,
+    /// Sentences for the artist.
+    pub warnings: Vec<String>,
+}
+
+/// Whether these are the first bytes of an OpenRaster file.
+pub fn is_project(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PK\x03\x04") && bytes.get(30..54) == Some(b"mimetypeimage/openraster")
+}
+
+/// Writes the document; a file that is there is replaced only when the new one is whole.
+///
+/// # Errors
+/// [`SaveError`], a sentence with the path last.
+pub fn write(path: &Path, document: &Document) -> Result<(), SaveError> {
+    let bytes = pack(document).map_err(|error| SaveError::Encode(error, path.into()))?;
+    save::replace(path, &bytes)
+}
+
+/// Reads a project. A file that another program made gives its merged picture as the canvas.
+///
+/// # Errors
+/// [`ProjectError`], a sentence with the path last.
+pub fn open(path: &Path) -> Result<Opened, ProjectError> {
+    let bytes = picture::read_file(path)?;
+    if !is_project(&bytes) {
+        return Err(ProjectError::NotAProject(path.into()));
+    }
+    let damaged = |reason: String| ProjectError::Damaged(reason, path.into());
+    let mut archive =
+        ZipArchive::new(Cursor::new(&bytes)).map_err(|error| damaged(error.to_string()))?;
+    let Some(json) = entry(&mut archive, STATE).map_err(damaged)? else {
+        return foreign(&mut archive, path);
+    };
+    let state: serde_json::Value =
+        serde_json::from_slice(&json).map_err(|error| damaged(error.to_string()))?;
+    let version = state["version"].as_u64().unwrap_or(0) as u32;
+    if version > VERSION {
+        return Err(ProjectError::Newer(version, path.into()));
+    }
+    let state: State = serde_json::from_value(state).map_err(|error| damaged(error.to_string()))?;
+    let document = restore(&mut archive, state, path)?;
+    Ok(Opened {
+        document,
+        warnings: Vec::new(),
+    })
+}
+
+type Archive<'a> = ZipArchive<Cursor<&'a Vec<u8>>>;
+
+fn restore(archive: &mut Archive<'_>, state: State, path: &Path) -> Result<Document, ProjectError> {
+    let refused = |error: EditError| ProjectError::Damaged(error.to_string(), path.into());
+    let mut document = Document::new();
+    for slot in state.slots {
+        let picture = layer(archive, &slot.file, path)?;
+        let edit = Edit::AddSlot {
+            picture: Arc::new(picture),
+            name: slot.name,
+            source: slot.source,
+            purpose: slot.purpose,
+        };
+        document.apply(edit).map_err(refused)?;
+    }
+    // The prompt may decide what pictures are for, and so has to be there before the regions.
+    let ids: Vec<_> = document.slots().iter().map(|slot| slot.id).collect();
+    for region in state.regions {
+        let mask = layer(archive, &region.file, path)?;
+        let edit = Edit::AddRegion {
+            mask: Some(Mask::from_alpha(&mask)),
+            level: region.level,
+            asset: region.asset.and_then(|at| ids.get(at).copied()),
+        };
+        document.apply(edit).map_err(refused)?;
+    }
+    for edit in [
+        Edit::SetPrompt(state.prompt),
+        Edit::SetTags(state.tags),
+        Edit::SetSettings(state.settings),
+    ] {
+        document.apply(edit).map_err(refused)?;
+    }
+    Ok(document)
+}
+
+/// A project of another program: what it shows becomes the canvas.
+fn foreign(archive: &mut Archive<'_>, path: &Path) -> Result<Opened, ProjectError> {
+    let picture = layer(archive, "mergedimage.png", path)?;
+    let mut document = Document::new();
+    let edit = Edit::AddSlot {
+        picture: Arc::new(picture),
+        name: names::stem_of(path),
+        source: Some(path.to_string_lossy().into_owned()),
+        purpose: Some(Purpose::Canvas),
+    };
+    document
+        .apply(edit)
+        .map_err(|error| ProjectError::Damaged(error.to_string(), path.into()))?;
+    Ok(Opened {
+        document,
+        warnings: vec![format!(
+            "the project was made by another program, its layers were merged: {}",
+            path.display()
+        )],
+    })
+}
+
+fn layer(archive: &mut Archive<'_>, name: &str, path: &Path) -> Result<Picture, ProjectError> {
+    let damaged = |reason: String| ProjectError::Damaged(reason, path.into());
+    let bytes = entry(archive, name)
+        .map_err(damaged)?
+        .ok_or_else(|| damaged(format!("{name} is missing")))?;
+    Ok(picture::decode(&bytes, path)?.picture)
+}
+
+/// The content of an entry; `None` if there is no such entry.
+fn entry(archive: &mut Archive<'_>, name: &str) -> Result<Option<Vec<u8>>, String> {
+    let file = match archive.by_name(name) {
+        Ok(file) => file,
+        Err(zip::result::ZipError::FileNotFound) => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_ENTRY + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > MAX_ENTRY {
+        return Err(format!("{name} is too large"));
+    }
+    Ok(Some(bytes))
+}
+
+/// One layer of the stack.
+struct Layer {
+    file: String,
+    name: String,
+    picture: Arc<Picture>,
+    visible: bool,
+}
+
+fn pack(document: &Document) -> Result<Vec<u8>, String> {
+    let shown = usize::from(document.canvas().is_none());
+    let mut layers: Vec<Layer> = document
+        .slots()
+        .iter()
+        .enumerate()
+        .map(|(at, slot)| Layer {
+            file: format!("data/slot{at}.png"),
+            name: format!("IMG{} {}", at + 1, slot.name),
+            picture: Arc::clone(&slot.picture),
+            // Without a canvas the first picture stands in, so that the file shows something.
+            visible: at == 0 && shown <= 1,
+        })
+        .collect();
+    let slots = layers.len();
+    for (at, region) in document.regions().iter().enumerate() {
+        layers.push(Layer {
+            file: format!("data/mask{at}.png"),
+            name: format!("IMG{} mask", slots + at + 1),
+            picture: Arc::new(white_with_alpha(&region.mask.to_plane())),
+            visible: false,
+        });
+    }
+    let state = State {
+        version: VERSION,
+        slots: document
+            .slots()
+            .iter()
+            .zip(&layers)
+            .map(|(slot, layer)| SlotState {
+                file: layer.file.clone(),
+                name: slot.name.clone(),
+                source: slot.source.clone(),
+                purpose: slot.purpose,
+            })
+            .collect(),
+        regions: document
+            .regions()
+            .iter()
+            .zip(&layers[slots..])
+            .map(|(region, layer)| RegionState {
+                file: layer.file.clone(),
+                level: region.level,
+                asset: region
+                    .asset
+                    .and_then(|id| document.slots().iter().position(|slot| slot.id == id)),
+            })
+            .collect(),
+        prompt: document.prompt().to_string(),
+        tags: document.tags().map(<[String]>::to_vec),
+        settings: document.settings().clone(),
+    };
+    let merged = match layers.first() {
+        Some(layer) => Arc::clone(&layer.picture),
+        None => {
+            let [width, height] = document.settings().size.unwrap_or([512, 512]);
+            Arc::new(Picture::filled(width, height, [0; 4]))
+        }
+    };
+    zipped(&layers, &merged, &state).map_err(|error| error.to_string())
+}
+
+fn zipped(layers: &[Layer], merged: &Picture, state: &State) -> Result<Vec<u8>, PackError> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    // PNG is compressed already; and the type must be first and readable as it stands.
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    let deflated = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+    let mut put = |name: &str, options, bytes: &[u8]| -> Result<(), PackError> {
+        zip.start_file(name, options)?;
+        zip.write_all(bytes)?;
+        Ok(())
+    };
+    put("mimetype", stored, b"image/openraster")?;
+    put("stack.xml", deflated, stack(layers, merged).as_bytes())?;
+    put(STATE, deflated, &serde_json::to_vec_pretty(state)?)?;
+    for layer in layers {
+        let bytes = metadata::encode_png(&layer.picture, None).map_err(PackError::Png)?;
+        put(&layer.file, stored, &bytes)?;
+    }
+    let bytes = metadata::encode_png(merged, None).map_err(PackError::Png)?;
+    put("mergedimage.png", stored, &bytes)?;
+    let bytes = metadata::encode_png(&thumbnail(merged), None).map_err(PackError::Png)?;
+    put("Thumbnails/thumbnail.png", stored, &bytes)?;
+    Ok(zip.finish()?.into_inner())
+}
+
+#[derive(Debug, thiserror::Error)]
+enum PackError {
+    #[error(transparent)]
+    Zip(#[from] zip::result::ZipError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error("{0}")]
+    Png(String),
+}
+
+/// stack.xml: the topmost layer comes first.
+fn stack(layers: &[Layer], merged: &Picture) -> String {
+    let mut xml = format!(
+        "<?xml version='1.0' encoding='UTF-8'?>\n<image version=\"0.0.3\" w=\"{}\" h=\"{}\">\n <stack>\n",
+        merged.width(),
+        merged.height()
+    );
+    for layer in layers.iter().rev() {
+        let visibility = if layer.visible { "visible" } else { "hidden" };
+        xml.push_str(&format!(
+            "  <layer name=\"{}\" src=\"{}\" x=\"0\" y=\"0\" opacity=\"1.0\" visibility=\"{visibility}\" \
+             composite-op=\"svg:src-over\"/>\n",
+            escaped(&layer.name),
+            layer.file
+        ));
+    }
+    xml.push_str(" </stack>\n</image>\n");
+    xml
+}
+
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            // XML has no way to write these.
+            c if c.is_control() => safe.push(' '),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+fn white_with_alpha(mask: &Plane) -> Picture {
+    let mut picture = Picture::filled(mask.width(), mask.height(), [255; 4]);
+    for (pixel, &value) in picture.pixels_mut().chunks_exact_mut(4).zip(mask.values()) {
+        pixel[3] = value;
+    }
+    picture
+}
+
+fn thumbnail(picture: &Picture) -> Picture {
+    let (width, height) = (picture.width(), picture.height());
+    let longest = width.max(height);
+    if longest <= THUMBNAIL {
+        return picture.clone();
+    }
+    let side =
+        |side: u32| (u64::from(side) * u64::from(THUMBNAIL) / u64::from(longest)).max(1) as u32;
+    image::RgbaImage::from_raw(width, height, picture.pixels().to_vec())
+        .map(|full| image::imageops::thumbnail(&full, side(width), side(height)))
+        .and_then(|small| Picture::from_rgba(small.width(), small.height(), small.into_raw()))
+        .unwrap_or_else(|| Picture::filled(1, 1, [0; 4]))
+}
