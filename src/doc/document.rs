@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::edit::{Edit, EditError};
 use super::job::{
     BlendSpec, JOB_VERSION, Job, JobError, JobInput, JobRegion, JobSpec, Solver, hash_mask,
     hash_picture,
 };
 use super::prompt::{self, CompiledPrompt, MAX_INPUTS, PromptError};
 use super::{Level, Mask, Picture, Purpose, SlotId};
+
+pub use super::edit::{Edit, EditError};
 
 /// A region's identity; stays the same when other regions are added or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

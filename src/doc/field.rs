@@ -3,7 +3,7 @@
 /// Blurs a `width × height` field with a Gaussian of `sigma` pixels; beyond the edge the edge's value goes on,
 /// so a constant field stays as it is. Small kernels are exact (cut at 3 σ); from σ = 4 on three box blurs
 /// take their place (Kovesi, "Fast almost-Gaussian filtering", 2010).
-pub(super) fn gaussian(field: &mut [f32], width: usize, height: usize, sigma: f32) {
+pub(crate) fn gaussian(field: &mut [f32], width: usize, height: usize, sigma: f32) {
     if sigma < 0.1 || field.is_empty() {
         return;
     }
@@ -107,7 +107,7 @@ fn box_columns(from: &[f32], to: &mut [f32], width: usize, height: usize, radius
 
 /// For every pixel dx² + (`y_scale` · dy)² to the nearest pixel of `set`, infinite where there is none
 /// (Felzenszwalb and Huttenlocher, "Distance transforms of sampled functions", 2012).
-pub(super) fn squared_distance(set: &[bool], width: usize, y_scale: f32) -> Vec<f32> {
+pub(crate) fn squared_distance(set: &[bool], width: usize, y_scale: f32) -> Vec<f32> {
     let mut field: Vec<f32> = set
         .iter()
         .map(|&s| if s { 0.0 } else { f32::INFINITY })

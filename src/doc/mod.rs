@@ -3,7 +3,7 @@
 
 pub mod document;
 pub mod edit;
-mod field;
+pub(crate) mod field;
 pub mod history;
 pub mod job;
 pub mod level;
