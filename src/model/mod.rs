@@ -10,6 +10,7 @@ mod config;
 mod device;
 mod embed;
 mod error;
+mod kernels;
 mod ops;
 mod random;
 mod rope;
@@ -29,6 +30,7 @@ pub use config::{
 pub use device::{DeviceKind, open as open_device};
 pub use embed::{Content, ImageInput};
 pub use error::{ModelError, Result};
+pub use ops::Kernels;
 pub use random::{random_folder, tiny_config};
 pub use rope::{Grid, Position, Rope};
 pub use text::{TextEncoder, Tokens};

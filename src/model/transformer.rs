@@ -10,7 +10,7 @@ use candle_core::{Device, Tensor};
 use super::config::{AttentionKind, Config, Prediction, TIME_FEATURES, TransformerConfig};
 use super::embed::{Embedding, ImageInput, unpatchify};
 use super::error::{Result, check_cancel};
-use super::ops::{self, Heads, Linear};
+use super::ops::{self, Attendable, HeadSplit, Heads, Kernels, Linear, Swiglu};
 use super::rope::{self, Grid, Rope};
 use super::weights::{Reader, TRANSFORMER_FILE, Tensors};
 
@@ -43,13 +43,11 @@ impl Modulation {
 }
 
 struct Block {
-    heads: usize,
+    kernels: Kernels,
     qkv: Linear,
-    q_norm: Tensor,
-    k_norm: Tensor,
+    split: HeadSplit,
     proj: Linear,
-    gate: Linear,
-    up: Linear,
+    swiglu: Swiglu,
     down: Linear,
     /// Modulation of text and input tokens.
     mod_in: Modulation,
@@ -62,34 +60,33 @@ impl Block {
         let b = r.below("blocks").below(layer);
         let row = |name: &str| -> Result<Tensor> { Ok(r.below(name).get("weight")?.get(layer)?) };
         Ok(Self {
-            heads: config.heads,
+            kernels: r.kernels(),
             qkv: Linear::load_matrix(&b, "qkv")?,
-            q_norm: b.below("q_norm").get("weight")?,
-            k_norm: b.below("k_norm").get("weight")?,
+            split: HeadSplit::load(&b, config.heads)?,
             proj: Linear::load_matrix(&b, "proj")?,
-            gate: Linear::load_matrix(&b, "gate")?,
-            up: Linear::load_matrix(&b, "up")?,
+            swiglu: Swiglu::load(&b)?,
             down: Linear::load_matrix(&b, "down")?,
             mod_in: Modulation::split(&row("mod_in")?)?,
             mod_out: row("mod_out")?,
         })
     }
 
-    fn heads(&self, x: &Tensor, m: &Modulation) -> Result<Heads> {
-        let h = ops::modulate(x, &m.shift1, &m.scale1)?;
-        ops::split_heads(
-            &self.qkv.forward(&h)?,
-            self.heads,
-            &self.q_norm,
-            &self.k_norm,
-        )
+    fn heads(
+        &self,
+        x: &Tensor,
+        m: &Modulation,
+        rope: Option<&Rope>,
+        keep_raw: bool,
+    ) -> Result<Heads> {
+        let h = ops::modulate(self.kernels, x, &m.shift1, &m.scale1)?;
+        self.split.forward(&self.qkv.forward(&h)?, rope, keep_raw)
     }
 
     fn finish(&self, x: &Tensor, attended: &Tensor, m: &Modulation) -> Result<Tensor> {
         let x = self.proj.forward_gated(attended, &m.gate1, x)?;
-        let h = ops::modulate(&x, &m.shift2, &m.scale2)?;
-        let h = ops::swiglu(&h, &self.gate, &self.up)?;
-        self.down.forward_gated(&h, &m.gate2, &x)
+        let h = ops::modulate(self.kernels, &x, &m.shift2, &m.scale2)?;
+        self.down
+            .forward_gated(&self.swiglu.forward(&h)?, &m.gate2, &x)
     }
 }
 
@@ -126,8 +123,8 @@ pub struct Context {
 
 #[derive(Debug)]
 enum Inputs {
-    /// Rotated keys and values by layer, each `[1, heads, tokens, D]`.
-    Cached(Vec<(Tensor, Tensor)>),
+    /// Rotated keys and values by layer.
+    Cached(Vec<Attendable>),
     /// Tokens `[tokens, width]` and their rotation.
     Full(Tensor, Rope),
 }
@@ -136,6 +133,7 @@ enum Inputs {
 pub struct Transformer {
     config: TransformerConfig,
     device: Device,
+    kernels: Kernels,
     embedding: Embedding,
     time_in: Linear,
     time_out: Linear,
@@ -147,12 +145,18 @@ pub struct Transformer {
 
 impl Transformer {
     /// From checked tensors.
-    pub fn new(config: &Config, tensors: &Tensors, device: &Device) -> Result<Self> {
-        let r = Reader::new(tensors, TRANSFORMER_FILE);
+    pub(crate) fn new(
+        config: &Config,
+        tensors: &Tensors,
+        device: &Device,
+        kernels: Kernels,
+    ) -> Result<Self> {
+        let r = Reader::new(tensors, TRANSFORMER_FILE, kernels);
         let config = config.transformer.clone();
         let time = r.below("time_in");
         Ok(Self {
             device: device.clone(),
+            kernels,
             embedding: Embedding::load(&r, &config)?,
             time_in: Linear::load(&time, "0")?,
             time_out: Linear::load(&time, "2")?,
@@ -197,22 +201,18 @@ impl Transformer {
                 )
             })
             .transpose()?;
-        let turn = |x: &Tensor| match &rope {
-            Some(rope) => ops::rotate(x, rope),
-            None => Ok(x.clone()),
-        };
         let mut x = tokens.unsqueeze(0)?;
         let (mut keys, mut values) = (Vec::new(), Vec::new());
         for (layer, block) in self.blocks.iter().enumerate() {
             check_cancel(cancel)?;
-            let h = block.heads(&x, &block.mod_in)?;
+            let h = block.heads(&x, &block.mod_in, rope.as_ref(), true)?;
             // Nobody reads the last layer's states.
             if layer + 1 < self.blocks.len() {
-                let attended = ops::attention(&turn(&h.q)?, &[&turn(&h.k)?], &[&h.v])?;
+                let attended = block.split.attend(&h.queries, &[&h.own])?;
                 x = block.finish(&x, &attended, &block.mod_in)?;
             }
-            keys.push(h.k);
-            values.push(h.v);
+            values.push(h.values().clone());
+            keys.extend(h.raw_keys);
         }
         Ok(Segment {
             keys,
@@ -229,16 +229,12 @@ impl Transformer {
         frame: Grid,
     ) -> Result<Context> {
         let mut layers = Vec::with_capacity(self.blocks.len());
-        for layer in 0..self.blocks.len() {
-            let mut keys = Vec::with_capacity(segments.len());
-            for (segment, rope) in segments {
-                keys.push(match rope {
-                    Some(rope) => ops::rotate(&segment.keys[layer], rope)?,
-                    None => segment.keys[layer].clone(),
-                });
-            }
-            let values: Vec<_> = segments.iter().map(|(s, _)| &s.values[layer]).collect();
-            layers.push((Tensor::cat(&keys, 2)?, Tensor::cat(&values, 2)?));
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let parts: Vec<_> = segments
+                .iter()
+                .map(|(s, rope)| (&s.keys[layer], &s.values[layer], rope.as_ref()))
+                .collect();
+            layers.push(block.split.join(&parts)?);
         }
         self.context(Inputs::Cached(layers), constant, frame)
     }
@@ -361,26 +357,21 @@ impl Transformer {
         for (layer, block) in self.blocks.iter().enumerate() {
             check_cancel(cancel)?;
             let m = Modulation::split(&(&block.mod_out + &time_mod)?)?;
-            let h = block.heads(&x, &m)?;
-            let q = ops::rotate(&h.q, &context.rope)?;
-            let k = ops::rotate(&h.k, &context.rope)?;
-            let attended = match (&context.inputs, &inputs) {
+            let h = block.heads(&x, &m, Some(&context.rope), false)?;
+            let attend = |queries: &Tensor, others: &Attendable| {
+                block.split.attend(queries, &[others, &h.own])
+            };
+            let attended = match (&context.inputs, inputs.take()) {
+                (Inputs::Cached(layers), _) => attend(&h.queries, &layers[layer])?,
                 (Inputs::Full(_, rope), Some(states)) => {
-                    let other = block.heads(states, &block.mod_in)?;
-                    let other_k = ops::rotate(&other.k, rope)?;
-                    let (keys, values) = ([&other_k, &k], [&other.v, &h.v]);
+                    let other = block.heads(&states, &block.mod_in, Some(rope), false)?;
                     if layer + 1 < self.blocks.len() {
-                        let other_q = ops::rotate(&other.q, rope)?;
-                        let attended = ops::attention(&other_q, &keys, &values)?;
-                        inputs = Some(block.finish(states, &attended, &block.mod_in)?);
+                        let attended = attend(&other.queries, &other.own)?;
+                        inputs = Some(block.finish(&states, &attended, &block.mod_in)?);
                     }
-                    ops::attention(&q, &keys, &values)?
+                    attend(&h.queries, &other.own)?
                 }
-                (Inputs::Cached(layers), _) => {
-                    let (keys, values) = &layers[layer];
-                    ops::attention(&q, &[keys, &k], &[values, &h.v])?
-                }
-                (Inputs::Full(..), None) => ops::attention(&q, &[&k], &[&h.v])?,
+                (Inputs::Full(..), None) => block.split.attend(&h.queries, &[&h.own])?,
             };
             x = block.finish(&x, &attended, &m)?;
             note(&format!("block.{layer}"), &x);
@@ -389,6 +380,7 @@ impl Transformer {
         let last = self.final_mod.forward(&time)?.squeeze(0)?;
         let width = self.config.width;
         let x = ops::modulate(
+            self.kernels,
             &x,
             &last.narrow(0, 0, width)?,
             &last.narrow(0, width, width)?,

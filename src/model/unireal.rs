@@ -10,6 +10,7 @@ use super::cache::{CacheStats, Lru};
 use super::config::{AttentionKind, Config, TOKEN};
 use super::embed::{Content, ImageInput};
 use super::error::{ModelError, Result, check_cancel};
+use super::ops::Kernels;
 use super::rope::Grid;
 use super::text::TextEncoder;
 use super::transformer::{Context, Segment, Transformer};
@@ -151,17 +152,27 @@ fn tensor_bytes(tensor: &Tensor) -> usize {
 impl UniReal {
     /// Reads, checks and builds a model.
     pub fn load(source: &Source, device: &Device) -> Result<Self> {
-        Self::load_with(source, device, &mut |_, _| {})
+        Self::load_with(source, device, Kernels::for_device(device), &mut |_, _| {})
     }
 
-    /// Like [`UniReal::load`], and tells how far it is.
-    pub fn load_with(source: &Source, device: &Device, progress: LoadProgress) -> Result<Self> {
+    /// Like [`UniReal::load`], with a choice of kernels, and tells how far it is.
+    pub fn load_with(
+        source: &Source,
+        device: &Device,
+        kernels: Kernels,
+        progress: LoadProgress,
+    ) -> Result<Self> {
+        if kernels == Kernels::Fused && !device.is_cpu() {
+            return Err(ModelError::Device(
+                "the fused kernels run on the processor only".into(),
+            ));
+        }
         let weights = Weights::load(source, device, progress)?;
         let config = weights.config;
         Ok(Self {
-            autoencoder: Autoencoder::new(&config.autoencoder, &weights.autoencoder)?,
+            autoencoder: Autoencoder::new(&config.autoencoder, &weights.autoencoder, kernels)?,
             text: TextEncoder::new(&config.text, &weights.tokenizer, &weights.text, device)?,
-            transformer: Transformer::new(&config, &weights.transformer, device)?,
+            transformer: Transformer::new(&config, &weights.transformer, device, kernels)?,
             config,
             hash: weights.hash,
             device: device.clone(),

@@ -9,6 +9,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::config::Config;
 use super::error::{ModelError, Result};
+use super::ops::Kernels;
 use super::spec::{self, TensorSpec};
 
 /// The configuration's file name.
@@ -205,15 +206,17 @@ fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
 pub(crate) struct Reader<'a> {
     tensors: &'a Tensors,
     file: &'static str,
+    kernels: Kernels,
     prefix: String,
 }
 
 impl<'a> Reader<'a> {
     /// Reads from the root.
-    pub fn new(tensors: &'a Tensors, file: &'static str) -> Self {
+    pub fn new(tensors: &'a Tensors, file: &'static str, kernels: Kernels) -> Self {
         Self {
             tensors,
             file,
+            kernels,
             prefix: String::new(),
         }
     }
@@ -223,8 +226,14 @@ impl<'a> Reader<'a> {
         Self {
             tensors: self.tensors,
             file: self.file,
+            kernels: self.kernels,
             prefix: format!("{}{name}.", self.prefix),
         }
+    }
+
+    /// The form of the operations that the tensors are read for.
+    pub fn kernels(&self) -> Kernels {
+        self.kernels
     }
 
     /// The tensor of that name.

@@ -6,7 +6,8 @@ use candle_core::{Device, Tensor};
 
 use super::generator::{Branch, Cancel, Generator, GeneratorError, GeneratorInfo, Inputs};
 use crate::model::{
-    Condition, DOWNSCALE, InputPicture, LoadProgress, ModelError, Request, Source, TOKEN, UniReal,
+    Condition, DOWNSCALE, InputPicture, Kernels, LoadProgress, ModelError, Request, Source, TOKEN,
+    UniReal,
 };
 
 /// Output tokens of one batch at most on the processor: beyond that, a batch saves nothing.
@@ -30,7 +31,7 @@ impl UniRealGenerator {
     ) -> Result<Self, ModelError> {
         Ok(Self::new(
             name,
-            UniReal::load_with(source, device, progress)?,
+            UniReal::load_with(source, device, Kernels::for_device(device), progress)?,
         ))
     }
 

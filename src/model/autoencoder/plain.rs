@@ -1,14 +1,11 @@
-//! The autoencoder: pictures to latents of one eighth the size and back.
-//!
-//! Convolutions without any normalisation, so a part of a picture gives the same latents as the whole but for
-//! its margins.
+//! The autoencoder in candle's operations.
 
 use candle_core::Tensor;
 use candle_nn::ops::{pixel_shuffle, pixel_unshuffle};
 
-use super::config::AutoencoderConfig;
-use super::error::{Result, check_cancel};
-use super::weights::{AUTOENCODER_FILE, Reader, Tensors};
+use crate::model::config::AutoencoderConfig;
+use crate::model::error::{Result, check_cancel};
+use crate::model::weights::Reader;
 
 /// A convolution of stride 1 that keeps the size.
 struct Conv {
@@ -62,7 +59,7 @@ impl ResBlock {
 }
 
 /// Encoder and decoder.
-pub struct Autoencoder {
+pub(super) struct Autoencoder {
     encoder: Encoder,
     decoder: Decoder,
 }
@@ -87,8 +84,7 @@ struct Decoder {
 
 impl Autoencoder {
     /// From checked tensors.
-    pub fn new(config: &AutoencoderConfig, tensors: &Tensors) -> Result<Self> {
-        let r = Reader::new(tensors, AUTOENCODER_FILE);
+    pub fn new(config: &AutoencoderConfig, r: &Reader) -> Result<Self> {
         let (e, d) = (r.below("encoder"), r.below("decoder"));
         let (ec, dc) = (&config.encoder, &config.decoder);
         Ok(Self {

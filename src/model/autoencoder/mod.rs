@@ -1,0 +1,53 @@
+//! The autoencoder: pictures to latents of one eighth the size and back.
+//!
+//! Convolutions without any normalisation, so a part of a picture gives the same latents as the whole but for
+//! its margins.
+
+mod fused;
+mod plain;
+
+use candle_core::Tensor;
+
+use super::config::AutoencoderConfig;
+use super::error::Result;
+use super::ops::Kernels;
+use super::weights::{AUTOENCODER_FILE, Reader, Tensors};
+
+/// Encoder and decoder.
+pub struct Autoencoder(Form);
+
+enum Form {
+    Plain(plain::Autoencoder),
+    Fused(fused::Autoencoder),
+}
+
+impl Autoencoder {
+    /// From checked tensors.
+    pub(crate) fn new(
+        config: &AutoencoderConfig,
+        tensors: &Tensors,
+        kernels: Kernels,
+    ) -> Result<Self> {
+        let r = Reader::new(tensors, AUTOENCODER_FILE, kernels);
+        Ok(Self(match kernels {
+            Kernels::Plain => Form::Plain(plain::Autoencoder::new(config, &r)?),
+            Kernels::Fused => Form::Fused(fused::Autoencoder::new(config, &r)?),
+        }))
+    }
+
+    /// `[N, 3, H, W]` RGB in 0..1 → `[N, C, H/8, W/8]`.
+    pub fn encode(&self, rgb: &Tensor, cancel: &dyn Fn() -> bool) -> Result<Tensor> {
+        match &self.0 {
+            Form::Plain(a) => a.encode(rgb, cancel),
+            Form::Fused(a) => a.encode(rgb, cancel),
+        }
+    }
+
+    /// `[N, C, h, w]` → `[N, 3, 8h, 8w]` RGB, not yet clamped to 0..1.
+    pub fn decode(&self, z: &Tensor, cancel: &dyn Fn() -> bool) -> Result<Tensor> {
+        match &self.0 {
+            Form::Plain(a) => a.decode(z, cancel),
+            Form::Fused(a) => a.decode(z, cancel),
+        }
+    }
+}
