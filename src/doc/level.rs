@@ -290,7 +290,7 @@ const FOOT: f32 = 0.4;
 /// What Box adds to the mask's bounding box, as shares of d: left, top, right, bottom. Never less than Blob.
 const BOX: [f32; 4] = [0.45, 0.24, 0.45, 0.3];
 /// From this many pixels on, distances are computed on a reduced grid.
-const FULL_RESOLUTION: usize = 1 << 22;
+const FULL_RESOLUTION: usize = 1 << 20;
 
 /// The region the model may change when an artist painted `mask` at `level`: 255 there, 0 elsewhere.
 ///
@@ -335,19 +335,44 @@ pub fn editable_region(mask: &Plane, level: Level) -> Plane {
     for (near, beside) in field.iter_mut().zip(&beside) {
         *near = (near.sqrt() * unit / grow).min(beside.sqrt() * unit / shadow);
     }
-    let picked: Vec<bool> = if factor == 1 {
+    let mut picked = if factor == 1 {
         field.iter().map(|&v| v <= 1.0).collect()
     } else {
-        (0..selected.len())
-            .map(|i| {
-                let place = |at: usize| (at as f32 + 0.5) / unit - 0.5;
-                let (x, y) = (place(i % window.width), place(i / window.width));
-                selected[i] || bilinear(&field, width, height, x, y) <= 1.0
-            })
-            .collect()
+        within_one(&field, width, height, &window, factor)
     };
+    for (picked, selected) in picked.iter_mut().zip(&selected) {
+        *picked |= selected;
+    }
     window.write(&mut out, &picked);
     out
+}
+
+/// Where a field on a grid of `factor²` pixels a cell, interpolated bilinearly, is at most 1.
+fn within_one(
+    field: &[f32],
+    width: usize,
+    height: usize,
+    window: &Window,
+    factor: usize,
+) -> Vec<bool> {
+    let place = |at: usize, cells: usize| {
+        let place = ((at as f32 + 0.5) / factor as f32 - 0.5).clamp(0.0, (cells - 1) as f32);
+        (place as usize, place.fract())
+    };
+    let columns: Vec<(usize, f32)> = (0..window.width).map(|x| place(x, width)).collect();
+    let mut picked = Vec::with_capacity(window.width * window.height);
+    for y in 0..window.height {
+        let (row, v) = place(y, height);
+        let upper = &field[row * width..][..width];
+        let lower = &field[(row + 1).min(height - 1) * width..][..width];
+        let blend = |a: f32, b: f32, share: f32| a * (1.0 - share) + b * share;
+        let line: Vec<f32> = (0..width).map(|x| blend(upper[x], lower[x], v)).collect();
+        picked.extend(columns.iter().map(|&(column, u)| {
+            let right = line[(column + 1).min(width - 1)];
+            blend(line[column], right, u) <= 1.0
+        }));
+    }
+    picked
 }
 
 /// Pixels of margin for a width, with a little air.

@@ -4,6 +4,14 @@
 use super::{Mask, Rect, TILE, TileIndex};
 use crate::doc::picture::MAX_SIDE;
 
+/// A little more than half the diagonal of a tile, in pixels.
+const HALF_DIAGONAL: f32 = TILE as f32 * 0.708;
+
+/// A share 0..1 as a value, rounded. (`f32::round` is a call on processors it was not compiled for.)
+fn quantised(share: f32) -> u8 {
+    (share * 255.0 + 0.5) as u8
+}
+
 /// What a stroke does to the mask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BrushMode {
@@ -145,26 +153,33 @@ impl Stroke {
         );
         let segment = Segment::new(a.pos, b.pos);
         let opacity = brush.opacity.clamp(0.0, 1.0);
-        // Half a tile's diagonal: tiles farther than this and the reach are not touched.
-        let far = reach + TILE as f32 * 0.708;
         for index in Mask::touched(Rect { x0, y0, x1, y1 }) {
             let (left, top) = index.origin();
             let half = TILE as f32 / 2.0;
-            if segment.nearest(left as f32 + half, top as f32 + half).0 > far {
+            // No pixel of the tile is farther from its centre than half a diagonal.
+            let centre = segment.nearest(left as f32 + half, top as f32 + half).0;
+            let (near, far) = ((centre - HALF_DIAGONAL).max(0.0), centre + HALF_DIAGONAL);
+            let most = quantised(brush.coverage(near, ra.max(rb)));
+            let covered = self.coverage.tile(index).iter().min().copied();
+            if near > reach || covered.is_some_and(|least| least >= most) {
                 continue;
             }
-            let rect = Rect {
-                x0: x0.max(left),
-                y0: y0.max(top),
-                x1: x1.min(left + TILE),
-                y1: y1.min(top + TILE),
-            };
-            self.coverage.update(rect, |x, y, old| {
-                let (distance, along) = segment.nearest(x as f32 + 0.5, y as f32 + 0.5);
-                let radius = ra + (rb - ra) * along;
-                let new = brush.coverage(distance, radius);
-                old.max((new * 255.0).round() as u8)
-            });
+            if quantised(brush.coverage(far, ra.min(rb))) == 255 {
+                let full = self.coverage.full_at(index);
+                self.coverage.store(index, &full);
+            } else {
+                let rect = Rect {
+                    x0: x0.max(left),
+                    y0: y0.max(top),
+                    x1: x1.min(left + TILE),
+                    y1: y1.min(top + TILE),
+                };
+                self.coverage.update(rect, |x, y, old| {
+                    let (distance, along) = segment.nearest(x as f32 + 0.5, y as f32 + 0.5);
+                    let radius = ra + (rb - ra) * along;
+                    old.max(quantised(brush.coverage(distance, radius)))
+                });
+            }
             self.composite(mask, index, opacity);
         }
     }
@@ -175,12 +190,11 @@ impl Stroke {
         let mut values = *self.base.tile(index);
         for (value, &coverage) in values.iter_mut().zip(coverage) {
             let share = f32::from(coverage) / 255.0 * opacity;
-            let old = f32::from(*value);
-            *value = match self.brush.mode {
-                BrushMode::Paint => old + (255.0 - old) * share,
+            let old = f32::from(*value) / 255.0;
+            *value = quantised(match self.brush.mode {
+                BrushMode::Paint => old + (1.0 - old) * share,
                 BrushMode::Erase => old * (1.0 - share),
-            }
-            .round() as u8;
+            });
         }
         mask.store(index, &values);
     }

@@ -12,14 +12,14 @@ pub const MAX_REACH: f32 = 1024.0;
 impl Mask {
     /// Moves the edge (where half is selected) outwards by `radius` pixels, at most [`MAX_REACH`].
     pub fn grow(&mut self, radius: f32) {
-        self.move_edge(radius, |old, to_set, _| {
+        self.move_edge(radius, true, |old, to_set| {
             old.max(share(radius.min(MAX_REACH) + 1.0 - to_set))
         });
     }
 
     /// Moves the edge inwards by `radius` pixels, at most [`MAX_REACH`]; the picture's own edge is none.
     pub fn shrink(&mut self, radius: f32) {
-        self.move_edge(radius, |old, _, to_unset| {
+        self.move_edge(radius, false, |old, to_unset| {
             old.min(share(to_unset - radius.min(MAX_REACH)))
         });
     }
@@ -34,10 +34,7 @@ impl Mask {
         self.filter(halo, |values, width, height| {
             let mut field: Vec<f32> = values.iter().map(|&v| f32::from(v)).collect();
             gaussian(&mut field, width, height, sigma);
-            field
-                .into_iter()
-                .map(|v| v.round().clamp(0.0, 255.0) as u8)
-                .collect()
+            field.into_iter().map(|v| (v + 0.5) as u8).collect()
         });
     }
 
@@ -93,24 +90,21 @@ impl Mask {
         let at = |x, y| f64::from(self.get(x, y));
         let top = at(x0, y0) * (1.0 - u) + at(x1, y0) * u;
         let bottom = at(x0, y1) * (1.0 - u) + at(x1, y1) * u;
-        (top * (1.0 - v) + bottom * v).round() as u8
+        (top * (1.0 - v) + bottom * v + 0.5) as u8
     }
 
-    /// New values from the old one and the distances in pixels to the nearest pixel that is, and that is not,
-    /// at least half selected.
-    fn move_edge(&mut self, radius: f32, new: impl Fn(u8, f32, f32) -> u8) {
+    /// New values from the old one and the distance in pixels to the nearest pixel that is (`selected`), or is
+    /// not, at least half selected.
+    fn move_edge(&mut self, radius: f32, selected: bool, new: impl Fn(u8, f32) -> u8) {
         if radius.is_nan() || radius <= 0.0 {
             return;
         }
         let halo = radius.min(MAX_REACH).ceil() as u32 + 2;
         self.filter(halo, |values, width, _| {
-            let set: Vec<bool> = values.iter().map(|&v| v >= 128).collect();
-            let unset: Vec<bool> = set.iter().map(|s| !s).collect();
-            let to_set = squared_distance(&set, width, 1.0);
-            let to_unset = squared_distance(&unset, width, 1.0);
-            (0..values.len())
-                .map(|i| new(values[i], to_set[i].sqrt(), to_unset[i].sqrt()))
-                .collect()
+            let set: Vec<bool> = values.iter().map(|&v| (v >= 128) == selected).collect();
+            let distances = squared_distance(&set, width, 1.0);
+            let pairs = values.iter().zip(distances);
+            pairs.map(|(&old, d)| new(old, d.sqrt())).collect()
         });
     }
 
@@ -171,5 +165,6 @@ impl Mask {
 
 /// A share 0..1 as a value.
 fn share(share: f32) -> u8 {
-    (share.clamp(0.0, 1.0) * 255.0).round() as u8
+    // The cast keeps to 0..255.
+    (share * 255.0 + 0.5) as u8
 }

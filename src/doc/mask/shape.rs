@@ -66,7 +66,7 @@ impl Mask {
         let start = first.top.clamp(0.0, height) as u32;
         let bottom = edges.iter().map(|e| e.bottom).fold(0.0, f64::max);
         let end = bottom.ceil().clamp(0.0, height) as u32;
-        let stride = self.width() as usize + 1;
+        let stride = self.width() as usize + 2;
         let width = f64::from(self.width());
         let mut coverage = vec![0.0_f32; stride * SIDE];
         let mut crossings = Vec::new();
@@ -99,6 +99,14 @@ impl Mask {
                     }
                 }
             }
+            for row in coverage.chunks_exact_mut(stride) {
+                let mut sum = 0.0;
+                for value in &mut row[(low as usize).min(stride)..(high as usize).max(low as usize)]
+                {
+                    sum += *value;
+                    *value = sum;
+                }
+            }
             let rect = Rect {
                 x0: low,
                 y0: rows.start,
@@ -107,8 +115,8 @@ impl Mask {
             };
             self.update(rect, |x, y, old| {
                 let sum = coverage[(y % TILE) as usize * stride + x as usize];
-                let share = (sum / SUBROWS as f32).clamp(0.0, 1.0);
-                combine.join(old, (share * 255.0).round() as u8)
+                // The cast keeps to 0..255.
+                combine.join(old, (sum / SUBROWS as f32 * 255.0 + 0.5) as u8)
             });
         }
     }
@@ -176,10 +184,7 @@ impl Mask {
         let whole = values == super::EMPTY && columns == SIDE && rows == SIDE;
         if whole {
             values = **full_tile();
-            stack = (0..SIDE)
-                .flat_map(|i| [i, (SIDE - 1) * SIDE + i, i * SIDE, i * SIDE + SIDE - 1])
-                .map(|at| at as u16)
-                .collect();
+            stack = self.doors(index);
         }
         while let Some(at) = stack.pop() {
             let at = usize::from(at);
@@ -220,16 +225,40 @@ impl Mask {
     }
 }
 
-/// Adds a span's share of each pixel it covers.
-fn add_span(coverage: &mut [f32], from: f64, to: f64) {
-    let (first, last) = (from as usize, to as usize);
-    if first == last {
-        coverage[first] += (to - from) as f32;
-        return;
+impl Mask {
+    /// The border pixels of an empty tile through which a flood may leave it: one towards each neighbour that
+    /// is empty too, all towards the others.
+    fn doors(&self, index: TileIndex) -> Vec<u16> {
+        let neighbours: [(i64, i64, usize, usize); 4] = [
+            (-1, 0, 0, SIDE),
+            (1, 0, SIDE - 1, SIDE),
+            (0, -1, 0, 1),
+            (0, 1, (SIDE - 1) * SIDE, 1),
+        ];
+        let mut doors = Vec::new();
+        for (column, row, first, step) in neighbours {
+            let column = u32::try_from(i64::from(index.column) + column);
+            let row = u32::try_from(i64::from(index.row) + row);
+            let (Ok(column), Ok(row)) = (column, row) else {
+                continue;
+            };
+            let Some(slot) = self.slot(TileIndex { column, row }) else {
+                continue;
+            };
+            let count = if self.tiles[slot].is_none() { 1 } else { SIDE };
+            doors.extend((0..count).map(|i| (first + i * step) as u16));
+        }
+        doors
     }
-    coverage[first] += (1.0 - from.fract()) as f32;
-    coverage[first + 1..last].iter_mut().for_each(|c| *c += 1.0);
-    coverage[last] += to.fract() as f32;
+}
+
+/// Adds a span to a row that holds how much coverage changes from pixel to pixel.
+fn add_span(changes: &mut [f32], from: f64, to: f64) {
+    for (x, sign) in [(from, 1.0), (to, -1.0)] {
+        let (pixel, part) = (x as usize, x.fract());
+        changes[pixel] += (sign * (1.0 - part)) as f32;
+        changes[pixel + 1] += (sign * part) as f32;
+    }
 }
 
 /// A side of a polygon that is not level.
