@@ -431,6 +431,53 @@ fn code_outside_tests_does_not_panic_on_purpose() {
 }
 
 #[test]
+fn every_test_is_run() {
+    let ignored = format!("#[{}", "ignore");
+    let mut files = Vec::new();
+    walk(&root().join("src"), &mut files);
+    walk(&root().join("tests"), &mut files);
+    let wrong: Vec<String> = files
+        .iter()
+        .filter(|file| file.extension().is_some_and(|e| e == "rs"))
+        .filter(|file| fs::read_to_string(file).unwrap().contains(&ignored))
+        .map(|file| relative(file))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_package_is_complete() {
+    for file in [
+        ".ci/run",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "Cargo.lock",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "README.md",
+        "clippy.toml",
+        "deny.toml",
+        "scripts/test",
+        "training/README.md",
+    ] {
+        assert!(root().join(file).is_file(), "{file} is missing");
+    }
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    for line in [
+        "license = \"MIT OR Apache-2.0\"",
+        "edition = \"2024\"",
+        "rust-version = \"1.95\"",
+        "default = []",
+    ] {
+        assert!(manifest.contains(line), "Cargo.toml lacks {line}");
+    }
+    // What is not in a registry cannot be built elsewhere.
+    for source in ["git = ", "[patch", "path = \"../"] {
+        assert!(!manifest.contains(source), "Cargo.toml has {source}");
+    }
+}
+
+#[test]
 fn files_stay_readable() {
     let wrong: Vec<String> = repository()
         .into_iter()

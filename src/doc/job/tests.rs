@@ -1,0 +1,171 @@
+use super::*;
+
+fn spec() -> JobSpec {
+    let input = |role, kind| JobInput {
+        role,
+        kind,
+        hash: String::new(),
+        source: None,
+    };
+    JobSpec {
+        version: JOB_VERSION,
+        model: "unireal-nano".to_owned(),
+        model_hash: String::new(),
+        inputs: vec![input(Role::Canvas, None), input(Role::Asset, None)],
+        regions: vec![JobRegion {
+            level: Level::Blob,
+            asset: Some(1),
+            hash: String::new(),
+            mask_png: String::new(),
+        }],
+        prompt: "Put IMG2 at IMG3".to_owned(),
+        tags: None,
+        outputs: 4,
+        joint: 1,
+        seed: 7,
+        steps: 12,
+        guidance_text: 1.0,
+        guidance_image: 1.5,
+        solver: Solver::Euler,
+        size: None,
+        crop: Some([0, 0, 8, 8]),
+        blend: BlendSpec::default(),
+    }
+}
+
+fn job() -> Job {
+    Job {
+        spec: spec(),
+        pictures: vec![
+            Arc::new(Picture::filled(10, 8, [1, 2, 3, 255])),
+            Arc::new(Picture::filled(4, 4, [9, 9, 9, 0])),
+        ],
+        masks: vec![Arc::new(Plane::filled(10, 8, 255))],
+    }
+}
+
+/// Applies a change and gives the sentence it leads to.
+fn sentence(change: impl FnOnce(&mut Job)) -> String {
+    let mut job = job();
+    change(&mut job);
+    job.validate().unwrap_err().to_string()
+}
+
+#[test]
+fn a_good_job_is_valid_and_compiles() {
+    assert_eq!(job().validate(), Ok(()));
+    assert_eq!(
+        spec().compile().unwrap().text,
+        "Realistic style; static scenario; with reference object. Put IMG2 at IMG3"
+    );
+}
+
+#[test]
+fn each_fault_has_its_sentence() {
+    let wrong: Vec<(String, &str)> = vec![
+        (
+            sentence(|job| job.spec.inputs[1].role = Role::Canvas),
+            "IMG1 and IMG2 are both the canvas: make one of them an asset",
+        ),
+        (
+            sentence(|job| job.spec.inputs[1].role = Role::Control),
+            "IMG2 is a control of no kind: say whether it is a mask, edges, depth, a scribble or a placement",
+        ),
+        (
+            sentence(|job| job.spec.inputs[0].kind = Some(ControlKind::Edge)),
+            "IMG1 has a kind of control but is no control: change its role or drop the kind",
+        ),
+        (
+            sentence(|job| job.spec.regions[0].asset = Some(0)),
+            "mask 1 places a picture that is no asset: choose one of the assets, or none",
+        ),
+        (
+            sentence(|job| job.spec.regions = vec![job.spec.regions[0].clone(); 7]),
+            "a job takes 8 inputs at most, masks included, and this one has 9: remove a picture or a mask",
+        ),
+        (
+            sentence(|job| job.spec.inputs[0].role = Role::Asset),
+            "a mask needs a canvas to lie on: add a canvas or remove the mask",
+        ),
+        (
+            sentence(|job| job.spec.outputs = 9),
+            "the number of outputs is 9: use 1 to 8",
+        ),
+        (
+            sentence(|job| job.spec.guidance_text = f32::NAN),
+            "text guidance is NaN: use 0 to 50",
+        ),
+        (
+            sentence(|job| job.spec.crop = Some([4, 0, 7, 8])),
+            "the context rectangle does not lie inside the canvas: draw it again or let it be chosen",
+        ),
+        (
+            sentence(|job| job.spec.crop = Some([u32::MAX, 0, 7, 8])),
+            "the context rectangle does not lie inside the canvas: draw it again or let it be chosen",
+        ),
+        (
+            sentence(|job| job.masks[0] = Arc::new(Plane::filled(8, 8, 255))),
+            "mask 1 is 8×8 pixels and the canvas 10×8: make them the same size",
+        ),
+        (
+            sentence(|job| job.masks[0] = Arc::new(Plane::filled(10, 8, 90))),
+            "mask 1 is empty: paint where the object goes, or remove the mask",
+        ),
+        (
+            sentence(|job| job.pictures.truncate(1)),
+            "the recipe names 2 pictures and 1 were given: give them in the recipe's order",
+        ),
+        (
+            sentence(|job| job.spec.prompt = "IMG4".to_owned()),
+            "IMG4 is not there: this job has 3 inputs",
+        ),
+        (
+            sentence(|job| {
+                job.spec.inputs.clear();
+                job.spec.regions.clear();
+                job.spec.prompt.clear();
+            }),
+            "there is nothing to make: add a picture or write what to make",
+        ),
+    ];
+    for (found, expected) in wrong {
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn json_round_trips_and_newer_versions_are_refused() {
+    let spec = spec();
+    let json = spec.to_json().unwrap();
+    assert_eq!(JobSpec::from_json(&json).unwrap(), spec);
+    let newer = json.replace("\"version\": 1", "\"version\": 2, \"surprise\": []");
+    assert_eq!(
+        JobSpec::from_json(&newer).unwrap_err().to_string(),
+        "this recipe was made by a newer version of Inlay (its format is 2, this program reads up to 1): update Inlay"
+    );
+    let error = JobSpec::from_json("{}").unwrap_err().to_string();
+    assert!(error.starts_with("this is no Inlay recipe: "), "{error}");
+}
+
+#[test]
+fn hashes_are_blake3_of_size_and_bytes() {
+    let bytes = [2, 0, 0, 0, 1, 0, 0, 0, 5, 5];
+    assert_eq!(
+        hash_mask(&Plane::filled(2, 1, 5)),
+        blake3::hash(&bytes).to_hex().to_string()
+    );
+    let picture = Picture::filled(1, 1, [1, 2, 3, 4]);
+    let bytes = [1, 0, 0, 0, 1, 0, 0, 0, 1, 2, 3, 4];
+    assert_eq!(
+        hash_picture(&picture),
+        blake3::hash(&bytes).to_hex().to_string()
+    );
+}
+
+#[test]
+fn a_recipe_holds_the_masks() {
+    let recipe = job()
+        .recipe(|mask| Ok::<_, ()>(format!("{}", mask.width())))
+        .unwrap();
+    assert_eq!(recipe.regions[0].mask_png, "10");
+}
