@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn spec() -> JobSpec {
@@ -168,4 +170,77 @@ fn a_recipe_holds_the_masks() {
         .recipe(|mask| Ok::<_, ()>(format!("{}", mask.width())))
         .unwrap();
     assert_eq!(recipe.regions[0].mask_png, "10");
+}
+
+fn any_spec() -> impl Strategy<Value = JobSpec> {
+    let purpose = prop::sample::select(vec![
+        (Role::Canvas, None),
+        (Role::Asset, None),
+        (Role::Control, Some(ControlKind::Placement)),
+        (Role::Control, None),
+    ]);
+    let input = (purpose, "[0-9a-f]{0,8}", prop::option::of(".{0,9}")).prop_map(
+        |((role, kind), hash, source)| JobInput {
+            role,
+            kind,
+            hash,
+            source,
+        },
+    );
+    let region = (
+        prop::sample::select(Level::ALL.to_vec()),
+        prop::option::of(0usize..9),
+    )
+        .prop_map(|(level, asset)| JobRegion {
+            level,
+            asset,
+            hash: String::new(),
+            mask_png: "aGk=".to_owned(),
+        });
+    let pictures = (
+        prop::collection::vec(input, 0..4),
+        prop::collection::vec(region, 0..3),
+    );
+    let words = (
+        ".{0,20}",
+        prop::option::of(prop::collection::vec(".{0,9}", 0..3)),
+    );
+    let numbers = (any::<u32>(), any::<u64>(), any::<u32>(), -1e9_f32..1e9);
+    let places = (
+        prop::option::of(any::<[u32; 2]>()),
+        prop::option::of(any::<[u32; 4]>()),
+    );
+    (pictures, words, numbers, places).prop_map(
+        |((inputs, regions), (prompt, tags), (outputs, seed, steps, guidance), (size, crop))| {
+            JobSpec {
+                inputs,
+                regions,
+                prompt,
+                tags,
+                outputs,
+                seed,
+                steps,
+                guidance_text: guidance,
+                solver: Solver::Heun,
+                size,
+                crop,
+                ..spec()
+            }
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn any_recipe_round_trips_and_is_judged_without_panic(spec in any_spec()) {
+        let json = spec.to_json().unwrap();
+        prop_assert_eq!(&JobSpec::from_json(&json).unwrap(), &spec);
+        let _ = spec.validate();
+    }
+
+    #[test]
+    fn any_text_is_refused_with_a_sentence(text in ".{0,80}") {
+        let error = JobSpec::from_json(&text).unwrap_err().to_string();
+        prop_assert!(error.starts_with("this is no Inlay recipe: "));
+    }
 }
