@@ -288,6 +288,7 @@ class TransformerConfig:
     mlp: int = 512
     attention: str = "cached"
     prediction: str = "x0"
+    residual: bool = True
     max_inputs: int = 8
     max_outputs: int = 4
     text_width: int = 128
@@ -475,6 +476,19 @@ class Transformer(nn.Module):
             total = total + part
         return total
 
+    def base(self, images: list[Image], rows_cols) -> torch.Tensor | None:
+        """Where the first output starts from: the placement if there is one, else the canvas; [N, 32, h, w]."""
+        base = None
+        for image in images:
+            placement = image.kind == CONTROLS.index("placement")
+            if (image.role == 0 or placement) and image.rows_cols == rows_cols:
+                latent = image.latent
+                if image.absent is not None:
+                    other = torch.zeros_like(latent) if base is None else base
+                    latent = torch.where(image.absent[:, None, None, None], other, latent)
+                base = latent
+        return base
+
     def time_embedding(self, t: torch.Tensor) -> torch.Tensor:
         """t [N] in 0..1 → [N, width]."""
         freq = torch.exp(-math.log(10000.0) * torch.arange(128, dtype=torch.float32, device=t.device) / 128)
@@ -539,7 +553,12 @@ class Transformer(nn.Module):
 
         shift, scale = self.final_mod(temb)[:, None].chunk(2, -1)
         y = self.out(rms(x) * (1 + scale) + shift)
-        return unpatchify(y.view(n * r, per, TOKEN), h, w).view(n, r, LATENT, h, w)
+        y = unpatchify(y.view(n * r, per, TOKEN), h, w).view(n, r, LATENT, h, w)
+        base = self.base(images, (rows, cols)) if self.c.residual else None
+        if base is not None:
+            # The network says only what changes; joint outputs after the first start from nothing.
+            y = torch.cat([y[:, :1] + base[:, None], y[:, 1:]], 1)
+        return y
 
     def key_mask(self, n, outputs, text_x, text_lengths, images):
         """Additive [N, 1, 1, keys] mask of absent images and text padding, order: out, text, images; or None."""

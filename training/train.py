@@ -94,11 +94,17 @@ class Samples:
         m = torch.from_numpy(mask.copy()).float()[:, None] / 255
         return torch.nn.functional.avg_pool2d(m, 8)[:, 0].half()
 
+    @staticmethod
+    def share(key) -> float:
+        """How often a signature is drawn against its size: placements more, view pairs less while compute is short."""
+        kinds = [k for _, k in key[0]]
+        return 2.5 if 4 in kinds else 1.0 if 0 in kinds else 0.3
+
     def batch(self, n: int, rng: np.random.Generator):
         """n samples of one signature, signatures drawn by their size."""
         with self.lock:
             keys = list(self.groups)
-            sizes = np.array([sum(len(e["ids"]) for e in self.groups[k]) for k in keys], dtype=float)
+            sizes = np.array([sum(len(e["ids"]) for e in self.groups[k]) * self.share(k) for k in keys])
             key = keys[rng.choice(len(keys), p=sizes / sizes.sum())]
             entries = list(self.groups[key])
         lens = np.array([len(e["ids"]) for e in entries])
@@ -122,6 +128,21 @@ def make_optimisers(net, lr):
         torch.optim.Muon(matrices, lr=lr, weight_decay=0.02, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
     ]
+
+
+def swap_placement(key, b, inputs):
+    """Placement and mask change places, numbers and words included: an automatic placement comes last."""
+    kinds = [k for _, k in key[0]]
+    if 4 not in kinds or 0 not in kinds:
+        return key, b, inputs
+    p, m = kinds.index(4), kinds.index(0)
+    order = list(range(len(kinds)))
+    order[p], order[m] = m, p
+    ids = b["ids"].clone()
+    ids[b["ids"] == 3 + p], ids[b["ids"] == 3 + m] = 3 + m, 3 + p
+    columns = order + list(range(len(order), 4))
+    b = dict(b, ids=ids, **{k: b[k][:, columns] for k in ("level", "fit", "placed")})
+    return (tuple(key[0][i] for i in order), key[1]), b, [inputs[i] for i in order]
 
 
 def images_of(key, b, inputs, absent=None):
@@ -173,6 +194,7 @@ def main():
     p.add_argument("--ae", type=Path, required=True)
     p.add_argument("--tokenizer", type=Path, required=True)
     p.add_argument("--run", required=True)
+    p.add_argument("--init", help="last.pt of a run whose averaged weights to start from")
     p.add_argument("--preset", default="nano-s")
     p.add_argument("--attention", default="cached")
     p.add_argument("--prediction", default="x0")
@@ -202,6 +224,10 @@ def main():
     optimisers = make_optimisers(net, a.lr)
     ema = common.Ema(net, a.ema)
     step = seen = 0
+    if a.init:
+        state = torch.load(a.init, map_location="cpu", weights_only=True)
+        net.load_state_dict(state["ema"]["shadow"])
+        ema = common.Ema(net, a.ema)
     if state := run.load():
         net.load_state_dict(state["model"])
         for optimiser, saved in zip(optimisers, state["optimisers"]):
@@ -211,8 +237,8 @@ def main():
     meta = dict(preset=a.preset, vocab=vocab, attention=a.attention, prediction=a.prediction, shift=a.shift,
                 steps=a.steps, size=records.Records(a.held_out).header["size"] if a.held_out else 128)
 
-    name = format(zlib.crc32((a.ae / "autoencoder.safetensors").read_bytes()), "08x")
-    samples, held = Samples(ae.encoder, name), Samples(ae.encoder, name)
+    name_of_codec = format(zlib.crc32((a.ae / "autoencoder.safetensors").read_bytes()), "08x")
+    samples, held = Samples(ae.encoder, name_of_codec), Samples(ae.encoder, name_of_codec)
     if a.held_out:
         held.add(a.held_out)
     pending = list(a.records)
@@ -221,7 +247,9 @@ def main():
         done = set()
         while True:
             names = pending + sorted(str(f) for f in a.watch.glob("*.records")) if a.watch else list(pending)
-            for name in names:
+            # What is encoded already comes first, so that a resumed run starts at once.
+            ready = lambda n: not Path(f"{n}.{name_of_codec}.latents").exists()
+            for name in sorted(names, key=ready):
                 if name not in done:
                     done.add(name)
                     samples.add(name)
@@ -256,6 +284,8 @@ def main():
 
     while run.share < 1:
         key, b, inputs = samples.batch(a.batch, rng)
+        if rng.random() < 0.5:
+            key, b, inputs = swap_placement(key, b, inputs)
         n = a.batch
         t = torch.sigmoid(torch.randn(n) + a.mu)
         t = a.shift * t / (1 + (a.shift - 1) * t)
