@@ -180,8 +180,8 @@ impl<'a> Case<'a> {
     fn context(&self, images: &[ImageInput], joint: usize) -> inlay::model::Context {
         let t = self.transformer;
         let go = || false;
-        let constant = t
-            .output_constant(&images.iter().collect::<Vec<_>>(), FRAME, joint)
+        let basis = t
+            .output_basis(&images.iter().collect::<Vec<_>>(), FRAME, joint)
             .unwrap();
         let tokens: Vec<_> = images.iter().map(|i| t.image_tokens(i).unwrap()).collect();
         let ropes: Vec<_> = images
@@ -192,7 +192,7 @@ impl<'a> Case<'a> {
             AttentionKind::Full => {
                 let mut parts = vec![(&self.text, None)];
                 parts.extend(tokens.iter().zip(ropes).map(|(t, r)| (t, Some(r))));
-                t.full_context(&parts, constant, FRAME).unwrap()
+                t.full_context(&parts, basis, FRAME).unwrap()
             }
             AttentionKind::Cached => {
                 let text = t.segment(&self.text, None, &go).unwrap();
@@ -203,7 +203,7 @@ impl<'a> Case<'a> {
                     .collect();
                 let mut parts = vec![(&text, None)];
                 parts.extend(segments.iter().zip(ropes).map(|(s, r)| (s, Some(r))));
-                t.cached_context(&parts, constant, FRAME).unwrap()
+                t.cached_context(&parts, basis, FRAME).unwrap()
             }
         }
     }

@@ -168,6 +168,10 @@ pub struct TransformerConfig {
     pub attention: AttentionKind,
     /// What the last layer gives.
     pub prediction: Prediction,
+    /// Whether the first output starts from the placement, or else the canvas, and the network says what changes
+    /// (x0 prediction only).
+    #[serde(default)]
+    pub residual: bool,
     /// Input pictures at most.
     #[serde(default = "default_inputs")]
     pub max_inputs: usize,
@@ -338,6 +342,7 @@ impl Preset {
                 mlp: self.mlp,
                 attention: AttentionKind::Cached,
                 prediction: Prediction::X0,
+                residual: true,
                 max_inputs: default_inputs(),
                 max_outputs: default_outputs(),
             },

@@ -8,11 +8,12 @@
 use candle_core::{Device, Tensor};
 
 use super::config::{AttentionKind, Config, Prediction, TIME_FEATURES, TransformerConfig};
-use super::embed::{Embedding, ImageInput, unpatchify};
+use super::embed::{Content, Embedding, ImageInput, unpatchify};
 use super::error::{Result, check_cancel};
 use super::ops::{self, Attendable, HeadSplit, Heads, Kernels, Linear, Swiglu};
 use super::rope::{self, Grid, Rope};
 use super::weights::{Reader, TRANSFORMER_FILE, Tensors};
+use crate::doc::{ControlKind, Role};
 
 /// Called with the name and value of intermediate tensors, for tests against the reference.
 pub type Trace<'a> = Option<&'a mut dyn FnMut(&str, &Tensor)>;
@@ -111,12 +112,21 @@ impl Segment {
     }
 }
 
+/// What outputs are made of besides noise and attention.
+#[derive(Clone, Debug)]
+pub struct OutputBasis {
+    /// `[joint, tokens, width]`, added to the noise tokens: see [`Embedding::output_constant`].
+    tokens: Tensor,
+    /// `[1, C, h, w]`, added to the first joint output: the placement or the canvas, for residual models.
+    base: Option<Tensor>,
+}
+
 /// All that output tokens attend to besides themselves, and what they are made of besides noise.
 #[derive(Debug)]
 pub struct Context {
     frame: Grid,
     joint: usize,
-    constant: Tensor,
+    basis: OutputBasis,
     rope: Rope,
     inputs: Inputs,
 }
@@ -225,7 +235,7 @@ impl Transformer {
     pub fn cached_context(
         &self,
         segments: &[(&Segment, Option<Rope>)],
-        constant: Tensor,
+        basis: OutputBasis,
         frame: Grid,
     ) -> Result<Context> {
         let mut layers = Vec::with_capacity(self.blocks.len());
@@ -236,14 +246,14 @@ impl Transformer {
                 .collect();
             layers.push(block.split.join(&parts)?);
         }
-        self.context(Inputs::Cached(layers), constant, frame)
+        self.context(Inputs::Cached(layers), basis, frame)
     }
 
     /// Joins tokens for `full` attention; text comes without positions.
     pub fn full_context(
         &self,
         parts: &[(&Tensor, Option<Rope>)],
-        constant: Tensor,
+        basis: OutputBasis,
         frame: Grid,
     ) -> Result<Context> {
         let mut ropes = Vec::with_capacity(parts.len());
@@ -255,15 +265,11 @@ impl Transformer {
         }
         let tokens: Vec<_> = parts.iter().map(|(tokens, _)| *tokens).collect();
         let rope = Rope::concatenate(&ropes.iter().collect::<Vec<_>>())?;
-        self.context(
-            Inputs::Full(Tensor::cat(&tokens, 0)?, rope),
-            constant,
-            frame,
-        )
+        self.context(Inputs::Full(Tensor::cat(&tokens, 0)?, rope), basis, frame)
     }
 
-    fn context(&self, inputs: Inputs, constant: Tensor, frame: Grid) -> Result<Context> {
-        let joint = constant.dim(0)?;
+    fn context(&self, inputs: Inputs, basis: OutputBasis, frame: Grid) -> Result<Context> {
+        let joint = basis.tokens.dim(0)?;
         let own = Rope::new(
             &rope::own_positions(frame),
             self.config.head_dim(),
@@ -272,7 +278,7 @@ impl Transformer {
         Ok(Context {
             frame,
             joint,
-            constant,
+            basis,
             rope: own.repeat(joint)?,
             inputs,
         })
@@ -284,14 +290,26 @@ impl Transformer {
         Rope::new(&positions, self.config.head_dim(), &self.device)
     }
 
-    /// What output tokens are made of besides noise: see [`Embedding::output_constant`].
-    pub fn output_constant(
+    /// What outputs on grid `frame` are made of besides noise and attention.
+    pub fn output_basis(
         &self,
         images: &[&ImageInput],
         frame: Grid,
         joint: usize,
-    ) -> Result<Tensor> {
-        self.embedding.output_constant(images, frame, joint)
+    ) -> Result<OutputBasis> {
+        let mut base = None;
+        for image in images.iter().filter(|_| self.config.residual) {
+            let starts = image.role == Role::Canvas || image.kind == Some(ControlKind::Placement);
+            if let (true, true, Content::Latent(z)) =
+                (starts, image.is_aligned(frame)?, &image.content)
+            {
+                base = Some(z.clone());
+            }
+        }
+        Ok(OutputBasis {
+            tokens: self.embedding.output_constant(images, frame, joint)?,
+            base,
+        })
     }
 
     /// silu of the time embedding, `[1, width]`; `t` is in 0..1.
@@ -344,7 +362,7 @@ impl Transformer {
         let time = self.time_embedding(t)?;
         note("temb", &time);
         let time_mod = self.mod_time.forward(&time)?.squeeze(0)?;
-        let mut x = self.embedding.output_tokens(z, &context.constant)?;
+        let mut x = self.embedding.output_tokens(z, &context.basis.tokens)?;
         note("tokens.out", &x);
         let batch = x.dim(0)?;
         let mut inputs = match &context.inputs {
@@ -388,9 +406,20 @@ impl Transformer {
         let y = self.out.forward(&x)?;
         let (rows, cols) = context.frame;
         let values = y.dim(2)?;
-        unpatchify(
+        let y = unpatchify(
             &y.reshape((batch * context.joint, rows * cols, values))?,
             context.frame,
-        )
+        )?;
+        let Some(base) = &context.basis.base else {
+            return Ok(y);
+        };
+        if context.joint == 1 {
+            return Ok(y.broadcast_add(base)?);
+        }
+        let (_, c, h, w) = y.dims4()?;
+        let y = y.reshape((batch, context.joint, c, h, w))?;
+        let first = y.narrow(1, 0, 1)?.broadcast_add(&base.unsqueeze(1)?)?;
+        let rest = y.narrow(1, 1, context.joint - 1)?;
+        Ok(Tensor::cat(&[&first, &rest], 1)?.reshape((batch * context.joint, c, h, w))?)
     }
 }

@@ -453,9 +453,9 @@ impl UniReal {
             encoded.push((self.encoded_image(key, image, cancel)?, Some(rope)));
         }
         let inputs: Vec<_> = used.iter().map(|(_, image)| image).collect();
-        let constant =
-            self.transformer
-                .output_constant(&inputs, signature.frame, signature.joint)?;
+        let basis = self
+            .transformer
+            .output_basis(&inputs, signature.frame, signature.joint)?;
         let (mut segments, mut tokens) = (Vec::new(), Vec::new());
         for (encoded, rope) in &encoded {
             match &**encoded {
@@ -466,11 +466,11 @@ impl UniReal {
         let context = match self.transformer.attention() {
             AttentionKind::Cached => {
                 self.transformer
-                    .cached_context(&segments, constant, signature.frame)?
+                    .cached_context(&segments, basis, signature.frame)?
             }
             AttentionKind::Full => {
                 self.transformer
-                    .full_context(&tokens, constant, signature.frame)?
+                    .full_context(&tokens, basis, signature.frame)?
             }
         };
         self.stats.contexts += 1;
