@@ -5,6 +5,7 @@
 //! the two together.
 
 mod autoencoder;
+pub mod bench;
 mod cache;
 mod config;
 mod device;
