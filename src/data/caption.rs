@@ -113,12 +113,12 @@ const IDENTITY: &[&str] = &[
 ];
 
 const EXTRAS: &[&str] = &[
-    "Match the light of the scene.",
     "Keep everything else as it is.",
     "Keep the rest of {C} unchanged.",
+    "It should look natural.",
+    "Match the light of the scene.",
     "Add a soft shadow.",
     "The scene is {place}.",
-    "It should look natural.",
     "Let it cast a shadow on the ground.",
 ];
 
@@ -312,7 +312,16 @@ pub fn caption(pack: &Pack, plan: &Plan, rng: &mut ChaCha8Rng) -> Caption {
     }
     let mut base = usable.choose(rng).cloned().unwrap_or_default();
     if plan.task != Task::IdentityPair && rng.random_bool(0.15) {
-        let extras: Vec<String> = EXTRAS.iter().filter_map(|p| words.fill(p)).collect();
+        // The last ones speak of an object that is put in.
+        let count = if plan.task == Task::Remove {
+            3
+        } else {
+            EXTRAS.len()
+        };
+        let extras: Vec<String> = EXTRAS[..count]
+            .iter()
+            .filter_map(|p| words.fill(p))
+            .collect();
         if let Some(extra) = extras.choose(rng) {
             base = format!("{base} {extra}");
         }

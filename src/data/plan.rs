@@ -163,7 +163,11 @@ impl Planner {
             floors: (0..pack.panoramas.len())
                 .filter(|&i| pack.panoramas[i].flat_ground)
                 .collect(),
-            photos: photos(false),
+            // Those with ground to stand on come up three times as often.
+            photos: photos(false)
+                .into_iter()
+                .flat_map(|i| std::iter::repeat_n(i, if pack.photos[i].ground { 3 } else { 1 }))
+                .collect(),
             groceries: photos(true),
             tiles: pack.tiles.len(),
         };
@@ -189,8 +193,8 @@ impl Planner {
         let choose = |list: &[usize], rng: &mut ChaCha8Rng| list.choose(rng).copied();
         let found = match pick {
             p if p < 0.48 => choose(&self.floors, rng).map(Backdrop::Panorama),
-            p if p < 0.60 => choose(&self.photos, rng).map(Backdrop::Photo),
-            p if p < 0.74 => choose(&self.groceries, rng).map(Backdrop::Photo),
+            p if p < 0.58 => choose(&self.photos, rng).map(Backdrop::Photo),
+            p if p < 0.71 => choose(&self.groceries, rng).map(Backdrop::Photo),
             _ => None,
         };
         found.unwrap_or_else(|| {

@@ -174,7 +174,12 @@ impl Maker {
         }
         let spot = Spot {
             u: plan.u,
-            rows: [0.42, 0.94],
+            // Photographs seldom show ground high up.
+            rows: if matches!(plan.backdrop, Backdrop::Photo(_)) {
+                [0.62, 0.96]
+            } else {
+                [0.42, 0.94]
+            },
             size: plan.size,
             facing,
         };

@@ -177,6 +177,12 @@ impl Background<'_> {
             light.direct(scale(level, -1.0)),
         );
         let floor_light = light.ground();
+        // Pictures are smooth at this scale already; patterns have edges.
+        let offsets: &[(f32, f32)] = match self {
+            Background::Room { .. } => &[(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)],
+            Background::Panorama(_) => &[(0.25, 0.25), (0.75, 0.75)],
+            Background::Photo { .. } => &[(0.5, 0.5)],
+        };
         for y in 0..size {
             for x in 0..size {
                 let middle = (x as f32 + 0.5, y as f32 + 0.5);
@@ -189,14 +195,14 @@ impl Background<'_> {
                 }
                 ground.push(floor);
                 let mut sum = [0.0; 3];
-                for (dx, dy) in [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)] {
+                for &(dx, dy) in offsets {
                     let (px, py) = (x as f32 + dx, y as f32 + dy);
                     sum = add(
                         sum,
                         self.at(camera, (px, py), size, level, wall_light, floor_light),
                     );
                 }
-                colours.push(scale(sum, 0.25));
+                colours.push(scale(sum, 1.0 / offsets.len() as f32));
             }
         }
         (colours, ground)
@@ -229,7 +235,7 @@ impl Background<'_> {
                     u = 1.0 - u;
                 }
                 let v = y / size as f32;
-                let texels = picture.size().0 as f32 * part[2] / size as f32 * 0.7;
+                let texels = picture.size().0 as f32 * part[2] / size as f32;
                 let c = picture
                     .sample(
                         part[0] + u * part[2],

@@ -113,6 +113,9 @@ impl<'a> Placed<'a> {
     }
 }
 
+/// The share of the ground's light whose loss is not drawn.
+const FAINT: f32 = 0.06;
+
 /// What one object's samples show.
 pub struct Layer {
     /// Samples along each side of the frame.
@@ -148,7 +151,14 @@ impl Shadows {
             sky: light
                 .patches
                 .iter()
-                .map(|p| ShadowMap::new(object, p.direction, 40, 2))
+                .map(|p| {
+                    ShadowMap::new(
+                        object,
+                        p.direction,
+                        40,
+                        if p.direction[1] < 0.6 { 3 } else { 2 },
+                    )
+                })
                 .collect(),
             sun: light
                 .sun
@@ -177,7 +187,11 @@ impl Shadows {
                 scale(sun.strength, hidden * sun.direction[1].max(0.0)),
             );
         }
-        std::array::from_fn(|c| (1.0 - lost[c] / whole[c].max(1e-5)).clamp(0.04, 1.0))
+        // Wide faint shade is no more than a level or two: leaving it out keeps the changed region tight.
+        std::array::from_fn(|c| {
+            let lost = (lost[c] / whole[c].max(1e-5) - FAINT).max(0.0) / (1.0 - FAINT);
+            (1.0 - lost).clamp(0.04, 1.0)
+        })
     }
 }
 
