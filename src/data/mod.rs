@@ -7,3 +7,5 @@ pub mod record;
 pub mod sample;
 pub mod sheet;
 pub mod stream;
+#[cfg(test)]
+mod tests;

@@ -140,10 +140,11 @@ fn lattice(x: i64, y: i64) -> f32 {
 }
 
 fn smooth(x: f32, y: f32) -> f32 {
-    let (fx, fy) = (x.floor(), y.floor());
-    let (tx, ty) = (x - fx, y - fy);
+    let below = |x: f32| x as i32 - i32::from(x < 0.0);
+    let (fx, fy) = (below(x), below(y));
+    let (tx, ty) = (x - fx as f32, y - fy as f32);
     let (tx, ty) = (tx * tx * (3.0 - 2.0 * tx), ty * ty * (3.0 - 2.0 * ty));
-    let (x, y) = (fx as i64, fy as i64);
+    let (x, y) = (i64::from(fx), i64::from(fy));
     let top = lattice(x, y) * (1.0 - tx) + lattice(x + 1, y) * tx;
     let bottom = lattice(x, y + 1) * (1.0 - tx) + lattice(x + 1, y + 1) * tx;
     top * (1.0 - ty) + bottom * ty

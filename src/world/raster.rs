@@ -306,6 +306,7 @@ impl Layer {
         let normals: Vec<V3> = mesh.normals.iter().map(|&n| object.pose.apply(n)).collect();
         let total: f32 = light.patches.iter().map(|p| p.weight).sum();
         let height = object.height().max(1e-4);
+        let mut open = vec![-1.0f32; (self.side / SAMPLES).pow(2)];
         for y in self.bounds[1]..self.bounds[3] {
             for x in self.bounds[0]..self.bounds[2] {
                 let at = y * self.side + x;
@@ -339,14 +340,18 @@ impl Layer {
                 }
                 // Real things are neither coal nor chalk.
                 albedo = albedo.map(|a| 0.012 + 0.9 * a.clamp(0.0, 1.0));
-                let mut open = 0.0;
-                let mut seen = 1e-6;
-                for (map, patch) in shadows.sky.iter().zip(&light.patches) {
-                    let weight = patch.weight * (dot(normal, patch.direction) + 0.3).max(0.02);
-                    seen += weight;
-                    open += weight * map.on(p);
+                // How open the sky is changes slowly: once a pixel will do for its four samples.
+                let pixel = y / SAMPLES * (self.side / SAMPLES) + x / SAMPLES;
+                if open[pixel] < 0.0 {
+                    let (mut free, mut seen) = (0.0, 1e-6);
+                    for (map, patch) in shadows.sky.iter().zip(&light.patches) {
+                        let weight = patch.weight * (dot(normal, patch.direction) + 0.3).max(0.02);
+                        seen += weight;
+                        free += weight * map.on(p);
+                    }
+                    open[pixel] = free / seen;
                 }
-                let sky = (0.3 + 0.7 * open / seen) * if total > 0.0 { 1.0 } else { 0.6 };
+                let sky = (0.3 + 0.7 * open[pixel]) * if total > 0.0 { 1.0 } else { 0.6 };
                 // The floor under an object is in its shadow, so it sends little light up.
                 let above = (p[1] / height * 3.0).clamp(0.0, 1.0);
                 let bounce = 1.0 - 0.55 * (1.0 - above) * (0.5 - 0.5 * normal[1]).clamp(0.0, 1.0);

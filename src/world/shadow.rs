@@ -120,8 +120,9 @@ impl ShadowMap {
         if !(x >= 0.0 && y >= 0.0 && x < limit && y < limit) {
             return None;
         }
-        let at = y as usize * self.side + x as usize;
-        Some((at, x.fract(), y.fract()))
+        let (column, row) = (x as u32, y as u32);
+        let at = row as usize * self.side + column as usize;
+        Some((at, x - column as f32, y - row as f32))
     }
 
     /// How much of the light reaches a point below the object: 1 all of it.

@@ -70,9 +70,10 @@ impl Texture {
         let tier = &self.tiers[level];
         let (w, h) = (tier.width as i32, tier.height as i32);
         let (x, y) = (u * w as f32 - 0.5, v * h as f32 - 0.5);
-        let (fx, fy) = (x.floor(), y.floor());
-        let (tx, ty) = (x - fx, y - fy);
-        let (x0, y0) = (fx as i32, fy as i32);
+        // Without a rounding instruction `floor` is a call; this is the same but for exact negative whole numbers.
+        let below = |x: f32| x as i32 - i32::from(x < 0.0);
+        let (x0, y0) = (below(x), below(y));
+        let (tx, ty) = (x - x0 as f32, y - y0 as f32);
         let column = |x: i32| match self.wrap {
             Wrap::Clamp => x.clamp(0, w - 1),
             _ => x.rem_euclid(w),
