@@ -130,7 +130,9 @@ impl Maker {
             return facing + side * rng.random_range(0.3..0.7);
         }
         let side = if rng.random() { 1.0 } else { -1.0 };
-        facing + side * rng.random_range(20f32..120.0).to_radians()
+        // Mostly so little that what the target shows is in the asset picture: nothing tells the model a back.
+        let most = if rng.random_bool(0.75) { 75.0 } else { 120.0 };
+        facing + side * rng.random_range(20f32..most).to_radians()
     }
 
     fn pictures(&self, plan: &Plan, rng: &mut ChaCha8Rng) -> Option<Pictures> {

@@ -347,7 +347,7 @@ impl Layer {
                     for (map, patch) in shadows.sky.iter().zip(&light.patches) {
                         let weight = patch.weight * (dot(normal, patch.direction) + 0.3).max(0.02);
                         seen += weight;
-                        free += weight * map.on(p);
+                        free += weight * map.on(p, normal);
                     }
                     open[pixel] = free / seen;
                 }
@@ -359,7 +359,7 @@ impl Layer {
                 if let (Some(map), Some(sun)) = (&shadows.sun, &light.sun) {
                     let facing = dot(normal, sun.direction);
                     if facing > 0.0 {
-                        energy = add(energy, scale(sun.strength, facing * map.on(p)));
+                        energy = add(energy, scale(sun.strength, facing * map.on(p, normal)));
                     }
                 }
                 if material.baked > 0.0 {

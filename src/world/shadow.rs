@@ -1,7 +1,7 @@
 //! What an object hides from a far light: its depth and coverage as seen from there.
 
 use super::raster::Placed;
-use super::vector::{V3, cross, dot, unit};
+use super::vector::{V3, add, cross, dot, scale, unit};
 
 /// An orthographic view of one object from a light's direction.
 pub struct ShadowMap {
@@ -134,12 +134,14 @@ impl ShadowMap {
         1.0 - (row(at) * (1.0 - ty) + row(at + self.side) * ty)
     }
 
-    /// How much of the light reaches a point of the object itself.
-    pub fn on(&self, p: V3) -> f32 {
+    /// How much of the light reaches a point of the object itself; looked up a little off the surface, or a slanted
+    /// one would shade itself in stripes.
+    pub fn on(&self, p: V3, normal: V3) -> f32 {
+        let p = add(p, scale(normal, 2.0 * self.texel));
         let Some((at, tx, ty)) = self.place(p) else {
             return 1.0;
         };
-        let depth = dot(p, self.towards) + 2.5 * self.texel;
+        let depth = dot(p, self.towards) + 1.5 * self.texel;
         let lit = |at: usize| if self.nearest[at] > depth { 0.0 } else { 1.0 };
         let row = |at: usize| lit(at) * (1.0 - tx) + lit(at + 1) * tx;
         row(at) * (1.0 - ty) + row(at + self.side) * ty
