@@ -257,7 +257,7 @@ impl<'a> Step<'a> {
     fn context(&self, attention: AttentionKind) -> Result<Context> {
         let t = self.transformer;
         let images: Vec<_> = self.images.iter().collect();
-        let constant = t.output_constant(&images, self.frame, 1)?;
+        let basis = t.output_basis(&images, self.frame, 1)?;
         let tokens = images
             .iter()
             .map(|i| t.image_tokens(i))
@@ -273,7 +273,7 @@ impl<'a> Step<'a> {
                     .chain(&tokens)
                     .zip(ropes)
                     .collect();
-                t.full_context(&parts, constant, self.frame)
+                t.full_context(&parts, basis, self.frame)
             }
             AttentionKind::Cached => {
                 let mut segments = vec![t.segment(&self.text, None, &|| false)?];
@@ -281,7 +281,7 @@ impl<'a> Step<'a> {
                     segments.push(t.segment(tokens, Some(image.grid()?), &|| false)?);
                 }
                 let parts: Vec<_> = segments.iter().zip(ropes).collect();
-                t.cached_context(&parts, constant, self.frame)
+                t.cached_context(&parts, basis, self.frame)
             }
         }
     }
