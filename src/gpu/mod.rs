@@ -15,6 +15,12 @@ use eframe::egui_wgpu::RenderState;
 
 /// Builds the pipelines and puts them where the panes' callbacks find them. Call once, when the window opens.
 pub fn install(state: &RenderState) {
+    // A fault of the driver should cost a frame, not the document.
+    state
+        .device
+        .on_uncaptured_error(std::sync::Arc::new(|error: eframe::wgpu::Error| {
+            tracing::error!("drawing failed: {error}");
+        }));
     let resources = stage::Resources::new(&state.device, state.target_format);
     state.renderer.write().callback_resources.insert(resources);
 }

@@ -10,7 +10,8 @@ use super::masks::Masks;
 use super::pictures::{self, Pictures};
 use super::pipelines::{DRAW_STRIDE, DrawUniform, Kind, Pipelines};
 use super::previews::Previews;
-use crate::doc::{Picture, Plane};
+use crate::doc::mask::{TILE, dirty_tiles};
+use crate::doc::{Mask, Picture, Plane};
 
 /// From picture pixels to points of the window: point = pixel · scale + offset.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +41,8 @@ impl Clip {
 pub enum MaskPixels {
     /// A whole plane; changed when it is another one.
     Plane(Arc<Plane>),
+    /// A mask of tiles; changed where its tiles are others.
+    Mask(Arc<Mask>),
 }
 
 impl MaskPixels {
@@ -47,6 +50,7 @@ impl MaskPixels {
     pub fn size(&self) -> [u32; 2] {
         match self {
             MaskPixels::Plane(plane) => [plane.width(), plane.height()],
+            MaskPixels::Mask(mask) => [mask.width(), mask.height()],
         }
     }
 
@@ -54,6 +58,7 @@ impl MaskPixels {
     pub(super) fn get(&self, x: u32, y: u32) -> u8 {
         match self {
             MaskPixels::Plane(plane) => plane.get(x.into(), y.into()),
+            MaskPixels::Mask(mask) => mask.get(x.into(), y.into()),
         }
     }
 
@@ -64,6 +69,13 @@ impl MaskPixels {
             (MaskPixels::Plane(new), Some(MaskPixels::Plane(old))) if Arc::ptr_eq(new, old) => {
                 Vec::new()
             }
+            (MaskPixels::Mask(new), Some(MaskPixels::Mask(old))) => dirty_tiles(old, new)
+                .into_iter()
+                .map(|tile| {
+                    let (x, y) = tile.origin();
+                    [x, y, (x + TILE).min(width), (y + TILE).min(height)]
+                })
+                .collect(),
             _ => vec![[0, 0, width, height]],
         }
     }

@@ -1,1 +1,30 @@
-//! (see ARCHITECTURE.md)
+//! The window. `logic.rs` takes in what happened, the widgets draw and emit actions, `apply.rs` carries them out.
+
+mod app;
+mod apply;
+mod backend;
+mod canvas;
+mod chrome;
+mod commands;
+mod dialogs;
+mod files;
+mod icons;
+mod logic;
+mod prompt;
+mod regions;
+mod results;
+mod sample;
+mod scene;
+mod slots;
+mod state;
+mod theme;
+mod thumbs;
+mod toasts;
+mod tool;
+mod view;
+
+pub use app::App;
+pub use backend::Backend;
+pub use commands::Command;
+pub use state::{Action, ModelState, Session};
+pub use tool::Tool;

@@ -1,0 +1,249 @@
+//! The window: takes in what happened, draws, carries out what the widgets asked for.
+
+use std::path::PathBuf;
+
+use eframe::egui::{self, CentralPanel, Frame, Key, Margin, Panel, Ui};
+
+use super::apply::Env;
+use super::backend::Backend;
+use super::files::{Destination, Files};
+use super::regions::Regions;
+use super::slots::DropTarget;
+use super::state::{Action, Session};
+use super::theme::{self, Palette, space};
+use super::thumbs::Thumbs;
+use super::{canvas, chrome, commands, dialogs, prompt, results, sample, slots};
+use crate::doc::Purpose;
+use crate::engine::message::{ModelSource, Request};
+
+/// The editor.
+pub struct App {
+    /// What the window shows.
+    pub session: Session,
+    backend: Box<dyn Backend>,
+    files: Files,
+    regions: Regions,
+    thumbs: Thumbs,
+    title: String,
+}
+
+impl App {
+    /// Sets the window up: themes, GPU resources, the model, and the files or the sample.
+    pub fn new(
+        creation: &eframe::CreationContext<'_>,
+        backend: Box<dyn Backend>,
+        model: Option<ModelSource>,
+        files: Vec<PathBuf>,
+    ) -> Self {
+        let ctx = &creation.egui_ctx;
+        theme::install(ctx);
+        if let Some(state) = &creation.wgpu_render_state {
+            crate::gpu::install(state);
+        }
+        let (for_files, for_regions) = (ctx.clone(), ctx.clone());
+        let mut app = Self {
+            session: Session::default(),
+            backend,
+            files: Files::new(move || for_files.request_repaint()),
+            regions: Regions::start(move || for_regions.request_repaint()),
+            thumbs: Thumbs::default(),
+            title: String::new(),
+        };
+        if let Some(model) = model
+            && let Err(why) = app.backend.send(Request::Load(model))
+        {
+            app.session.model = super::state::ModelState::Failed(why);
+        }
+        if files.is_empty() {
+            if let Some(document) = sample::document() {
+                app.session.document = document;
+                app.session.name = "sample".to_owned();
+                app.session.mend_choices();
+            }
+        } else {
+            app.files.load(files, Destination::Auto);
+        }
+        app
+    }
+
+    /// Whether nothing goes on in the background: no file is read, no region computed.
+    pub fn is_settled(&self) -> bool {
+        self.files.is_idle() && self.regions.is_idle()
+    }
+
+    /// Carries out actions.
+    pub fn apply(&mut self, ctx: &egui::Context, actions: Vec<Action>) {
+        if actions.is_empty() {
+            return;
+        }
+        for action in actions {
+            let mut env = Env {
+                ctx,
+                backend: self.backend.as_mut(),
+                files: &mut self.files,
+            };
+            self.session.apply(action, &mut env);
+        }
+        // What changed is drawn in the next frame.
+        ctx.request_repaint();
+    }
+
+    fn ask_for_regions(&mut self) {
+        for region in self.session.document.regions() {
+            let live = self.session.live.as_ref();
+            let mask = live
+                .filter(|live| live.region == region.id)
+                .map_or(&region.mask, |live| &live.mask);
+            self.regions.ask(region.id, mask, region.level);
+        }
+    }
+
+    fn draw(&mut self, ui: &mut Ui) {
+        let mut out = Vec::new();
+        let mut targets = Vec::new();
+        let ctx = ui.ctx().clone();
+        let narrow = ui.available_width() < 1080.0;
+        let session = &mut self.session;
+        let panel = ui.visuals().panel_fill;
+        let framed = |x: i8, y: i8| {
+            Frame::new()
+                .fill(panel)
+                .inner_margin(Margin::symmetric(x, y))
+        };
+
+        Panel::top("menu")
+            .frame(framed(8, 2))
+            .show(ui, |ui| chrome::menu_bar(ui, session, &mut out));
+        Panel::left("slots")
+            .frame(framed(8, 8))
+            .default_size(if narrow { 188.0 } else { 204.0 })
+            .size_range(160.0..=320.0)
+            .show(ui, |ui| {
+                slots::show(ui, session, &mut self.thumbs, &mut targets, &mut out);
+            });
+        if !session.grid {
+            Panel::right("results")
+                .frame(framed(8, 8))
+                .default_size(if narrow { 190.0 } else { 330.0 })
+                .size_range(170.0..=640.0)
+                .show(ui, |ui| results::panel(ui, session, &mut out));
+        }
+        Panel::bottom("prompt")
+            .frame(framed(8, 8))
+            .show(ui, |ui| prompt::show(ui, session, &mut out));
+        Panel::bottom("status")
+            .frame(framed(8, 0))
+            .exact_size(22.0)
+            .show(ui, |ui| {
+                let points = ui.ctx().pixels_per_point();
+                let pointer = ui.ctx().pointer_hover_pos();
+                let at = pointer
+                    .filter(|at| session.pane.contains(*at) && !session.grid)
+                    .map(|at| session.view.to_picture(at, session.pane, points))
+                    .filter(|_| session.shown_size().is_some());
+                chrome::status(ui, session, at.map(|at| [at.x, at.y]));
+            });
+        Panel::top("options")
+            .frame(framed(8, 0))
+            .exact_size(40.0)
+            .show(ui, |ui| chrome::tool_options(ui, session, &mut out));
+        Panel::left("tools")
+            .frame(framed(4, 6))
+            .resizable(false)
+            .exact_size(40.0)
+            .show(ui, |ui| chrome::tool_strip(ui, session, &mut out));
+        CentralPanel::no_frame().show(ui, |ui| {
+            if session.grid {
+                results::grid(ui, session, &mut out);
+            } else {
+                canvas::show(ui, session, &self.regions, &mut out);
+            }
+        });
+        targets.push(DropTarget {
+            rect: session.pane,
+            destination: if session.document.canvas().is_none() {
+                Destination::Auto
+            } else {
+                Destination::As(Purpose::Asset)
+            },
+            text: if session.document.canvas().is_none() {
+                "Drop a photo"
+            } else {
+                "Add as an object"
+            },
+        });
+
+        prompt::exact_text(&ctx, session, &mut out);
+        dialogs::palette(&ctx, session, &mut out);
+        dialogs::keys(&ctx, session, &mut out);
+        dialogs::hover(&ctx, &targets);
+        dialogs::route(&ctx, session, &targets, &mut out);
+        session.toasts.show(&ctx);
+        self.apply(&ctx, out);
+    }
+
+    /// The window's title tells the document and, while a job runs, how far it is.
+    fn set_title(&mut self, ctx: &egui::Context) {
+        let title = match &self.session.job {
+            Some(job) if job.steps > 0 => {
+                let percent = 100 * job.step / job.steps;
+                format!("{percent} % · {} – Inlay", self.session.name)
+            }
+            Some(_) => format!("Preparing · {} – Inlay", self.session.name),
+            None => match self.session.model {
+                super::state::ModelState::Loading(..) => "Loading – Inlay".to_owned(),
+                _ => format!("{} – Inlay", self.session.name),
+            },
+        };
+        if title != self.title {
+            self.title.clone_from(&title);
+            ctx.send_viewport_cmd(egui::ViewportCommand::Title(title));
+        }
+    }
+
+    /// Holding Tab over a pane shows the original.
+    fn hold_original(&mut self, ctx: &egui::Context) {
+        let held = ctx.input(|input| input.key_down(Key::Tab) && input.modifiers.is_none());
+        let original = held && !ctx.text_edit_focused();
+        if original != self.session.original {
+            self.session.original = original;
+            ctx.request_repaint();
+        }
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        for event in self.backend.poll() {
+            self.session.on_event(event);
+        }
+        if let Some(preview) = self.backend.latest_preview() {
+            self.session.on_preview(preview);
+        }
+        while let Some(outcome) = self.files.poll() {
+            self.session.on_file(outcome);
+        }
+        self.session.on_input(ctx);
+        self.set_title(ctx);
+        self.regions.collect();
+        self.ask_for_regions();
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        let ctx = ui.ctx().clone();
+        self.hold_original(&ctx);
+        let actions = commands::pressed(&ctx)
+            .into_iter()
+            .map(Action::Command)
+            .collect();
+        self.apply(&ctx, actions);
+        ui.spacing_mut().item_spacing.x = space::M;
+        self.draw(ui);
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        Palette::when(visuals.dark_mode)
+            .pasteboard
+            .to_normalized_gamma_f32()
+    }
+}

@@ -1,0 +1,282 @@
+//! Menu bar, tool strip, tool options, status line.
+
+use eframe::egui::{self, Align, Layout, RichText, Ui, vec2};
+
+use super::commands::{Command, Menu};
+use super::icons;
+use super::state::{Action, ModelState, Session};
+use super::theme::{Palette, space};
+use super::tool::Tool;
+use super::{apply, sample};
+use crate::doc::Level;
+
+/// Draws the menu bar.
+pub fn menu_bar(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
+    egui::MenuBar::new().ui(ui, |ui| {
+        for menu in Menu::ALL {
+            ui.menu_button(menu.text(), |ui| {
+                ui.set_min_width(230.0);
+                for command in Command::ALL {
+                    if command.info().menu == Some(menu) {
+                        if starts_group(command) {
+                            ui.separator();
+                        }
+                        item(ui, session, command, out);
+                    }
+                }
+                if menu == Menu::File {
+                    sample_objects(ui, out);
+                }
+            });
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if icons::command_button(ui, Command::Theme, false, true).clicked() {
+                out.push(Action::Command(Command::Theme));
+            }
+            let redo = session.history.redo_label().is_some();
+            if icons::command_button(ui, Command::Redo, false, redo).clicked() {
+                out.push(Action::Command(Command::Redo));
+            }
+            let undo = session.history.undo_label().is_some();
+            if icons::command_button(ui, Command::Undo, false, undo).clicked() {
+                out.push(Action::Command(Command::Undo));
+            }
+            ui.add_space(space::M);
+            let palette = Palette::of(ui);
+            ui.add(egui::Label::new(RichText::new(&session.name).color(palette.weak)).truncate());
+        });
+    });
+}
+
+/// Whether a line stands above the command in its menu.
+fn starts_group(command: Command) -> bool {
+    matches!(
+        command,
+        Command::AddPicture
+            | Command::SaveResult
+            | Command::Quit
+            | Command::Undo
+            | Command::Tool(Tool::Brush)
+            | Command::SwapBrush
+            | Command::RandomSeed
+            | Command::NewMask
+            | Command::ClearMask
+            | Command::GrowMask
+            | Command::Level(Level::Exact)
+            | Command::StarResult
+            | Command::RemoveResult
+            | Command::ZoomFit
+            | Command::Theme
+            | Command::Grid
+    )
+}
+
+fn item(ui: &mut Ui, session: &Session, command: Command, out: &mut Vec<Action>) {
+    let text = match command {
+        Command::Undo => labelled("Undo", session.history.undo_label()),
+        Command::Redo => labelled("Redo", session.history.redo_label()),
+        _ => command.info().text.to_owned(),
+    };
+    let mut button = egui::Button::new(text);
+    if let Some(keys) = command.key_text(ui.ctx()) {
+        button = button.shortcut_text(keys);
+    }
+    if ui
+        .add_enabled(is_enabled(session, command), button)
+        .on_hover_text(command.info().tip)
+        .clicked()
+    {
+        out.push(Action::Command(command));
+    }
+}
+
+fn labelled(what: &str, label: Option<&'static str>) -> String {
+    match label {
+        Some(label) => format!("{what}: {}", label.to_lowercase()),
+        None => what.to_owned(),
+    }
+}
+
+fn sample_objects(ui: &mut Ui, out: &mut Vec<Action>) {
+    ui.separator();
+    ui.menu_button("Sample objects", |ui| {
+        for (at, name) in sample::object_names().into_iter().enumerate() {
+            if ui.button(format!("Add the {name}")).clicked() {
+                out.push(Action::SampleObject(at));
+            }
+        }
+    });
+}
+
+/// Whether a command can do something now.
+pub fn is_enabled(session: &Session, command: Command) -> bool {
+    let shown_is_done = session
+        .shown()
+        .is_some_and(|output| output.picture.is_some());
+    let has_canvas = session.document.canvas().is_some();
+    match command {
+        Command::Undo => session.history.undo_label().is_some(),
+        Command::Redo => session.history.redo_label().is_some(),
+        Command::Generate => session.job.is_none() && matches!(session.model, ModelState::Ready(_)),
+        Command::Cancel => session.job.is_some(),
+        Command::SaveMask | Command::RemoveMask => session.region.is_some(),
+        Command::LoadMask
+        | Command::NewMask
+        | Command::ClearMask
+        | Command::FillMask
+        | Command::InvertMask
+        | Command::GrowMask
+        | Command::ShrinkMask
+        | Command::FeatherMask
+        | Command::Level(_) => has_canvas,
+        Command::SaveResult | Command::AcceptResult | Command::RemoveResult => shown_is_done,
+        Command::StarResult => session.shown.is_some(),
+        Command::PreviousResult
+        | Command::NextResult
+        | Command::ClearResults
+        | Command::Wipe
+        | Command::Grid => !session.outputs.is_empty(),
+        _ => true,
+    }
+}
+
+/// The tools, one below the other.
+pub fn tool_strip(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
+    ui.vertical_centered(|ui| {
+        ui.spacing_mut().item_spacing = vec2(0.0, 2.0);
+        for tool in Tool::ALL {
+            let chosen = session.tool == tool;
+            if icons::command_button(ui, Command::Tool(tool), chosen, true).clicked() {
+                out.push(Action::Command(Command::Tool(tool)));
+            }
+        }
+        ui.add_space(space::M);
+        for command in [Command::ShowMask, Command::ZoomFit] {
+            let chosen = command == Command::ShowMask && session.show_mask;
+            if icons::command_button(ui, command, chosen, true).clicked() {
+                out.push(Action::Command(command));
+            }
+        }
+    });
+}
+
+/// The brush, the mask's edge, the level.
+pub fn tool_options(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
+    let roomy = ui.available_width() > 640.0;
+    ui.horizontal_centered(|ui| {
+        ui.spacing_mut().item_spacing.x = space::S;
+        let has_canvas = session.document.canvas().is_some();
+        level(ui, session, has_canvas, roomy, out);
+        ui.separator();
+        brush(ui, session, roomy, out);
+        ui.separator();
+        for command in [
+            Command::GrowMask,
+            Command::ShrinkMask,
+            Command::FeatherMask,
+            Command::InvertMask,
+            Command::ClearMask,
+        ] {
+            if icons::command_button(ui, command, false, has_canvas).clicked() {
+                out.push(Action::Command(command));
+            }
+        }
+    });
+}
+
+fn brush(ui: &mut Ui, session: &Session, roomy: bool, out: &mut Vec<Action>) {
+    let mut brush = session.brush;
+    let speed = f64::from(brush.size) / 100.0 + 0.05;
+    let size = egui::DragValue::new(&mut brush.size)
+        .range(apply::BRUSH_SIZES)
+        .speed(speed)
+        .max_decimals(0)
+        .suffix(" px");
+    let label = ui.label(RichText::new("Size").color(Palette::of(ui).weak));
+    let sized = ui
+        .add_enabled(session.tool.has_brush(), size)
+        .labelled_by(label.id)
+        .on_hover_text("Brush size in pixels of the picture; keys [ and ], or Ctrl and the wheel");
+    let mut percent = (brush.hardness * 100.0).round();
+    let hardness = egui::DragValue::new(&mut percent)
+        .range(0.0..=100.0)
+        .speed(0.5)
+        .max_decimals(0)
+        .suffix(" %");
+    let name = if roomy { "Hardness" } else { "Hard" };
+    let label = ui.label(RichText::new(name).color(Palette::of(ui).weak));
+    let hardened = ui
+        .add_enabled(session.tool.has_brush(), hardness)
+        .labelled_by(label.id)
+        .on_hover_text("How sharp the brush's edge is");
+    if hardened.changed() {
+        brush.hardness = percent / 100.0;
+    }
+    if sized.changed() || hardened.changed() {
+        out.push(Action::Brush(brush));
+    }
+}
+
+fn level(ui: &mut Ui, session: &Session, enabled: bool, roomy: bool, out: &mut Vec<Action>) {
+    let current = session
+        .region
+        .and_then(|id| session.document.region(id))
+        .map_or(Level::default(), |region| region.level);
+    ui.label(RichText::new("Level").color(Palette::of(ui).weak))
+        .on_hover_text("How strictly the mask is meant");
+    for level in Level::ALL {
+        let command = Command::Level(level);
+        if icons::command_button(ui, command, level == current, enabled).clicked() {
+            out.push(Action::Command(command));
+        }
+    }
+    if roomy {
+        ui.label(RichText::new(current.meaning()).small());
+    }
+}
+
+/// The line under the canvas.
+pub fn status(ui: &mut Ui, session: &Session, pointer: Option<[f32; 2]>) {
+    let palette = Palette::of(ui);
+    let weak = |text: String| RichText::new(text).small().color(palette.weak);
+    ui.horizontal_centered(|ui| {
+        if let Some([width, height]) = session.shown_size() {
+            ui.label(weak(format!("{:.0} %", session.view.scale() * 100.0)));
+            ui.label(weak(format!("{width}×{height}")));
+        }
+        if let Some([x, y]) = pointer {
+            ui.label(weak(format!("{x:.0}, {y:.0}")));
+        }
+        if session.original {
+            ui.label(RichText::new("Original").small().color(palette.accent));
+        } else if let Some(output) = session.shown() {
+            let at = session.outputs.iter().position(|o| o.id == output.id);
+            let text = format!("Result {} · hold Tab for the original", at.unwrap_or(0) + 1);
+            ui.label(RichText::new(text).small().color(palette.accent));
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let (text, colour) = match &session.model {
+                ModelState::Ready(model) => {
+                    (format!("{} · {}", model.name, model.device), palette.weak)
+                }
+                ModelState::Loading(_, what) => (format!("Loading {what}"), palette.weak),
+                ModelState::Failed(_) => ("The model is missing".to_owned(), palette.error),
+            };
+            let label = egui::Label::new(RichText::new(text).small().color(colour)).truncate();
+            let shown = ui.add(label);
+            match &session.model {
+                ModelState::Ready(model) => {
+                    shown.on_hover_text(format!(
+                        "{:.1} million parameters, trained at {} pixels",
+                        model.parameters as f64 / 1e6,
+                        model.resolution
+                    ));
+                }
+                ModelState::Failed(why) => {
+                    shown.on_hover_text(why);
+                }
+                ModelState::Loading(..) => {}
+            }
+        });
+    });
+}

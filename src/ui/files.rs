@@ -1,0 +1,300 @@
+//! Files off the window's thread: dialogs, reading, writing. Each errand is a short-lived named thread, and
+//! its outcome comes back through a bounded channel.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use crate::doc::{Picture, Plane, Purpose, SlotId};
+use crate::io;
+use crate::io::metadata::Recipe;
+
+/// Outcomes that may wait for the window.
+const WAITING: usize = 64;
+
+/// Where a picture is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// The canvas if there is none yet, else an object.
+    Auto,
+    /// A new slot for this purpose.
+    As(Purpose),
+    /// Into this slot.
+    Slot(SlotId),
+    /// It is the mask of the chosen region.
+    Mask,
+}
+
+/// How an errand ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A picture was read.
+    Picture {
+        /// The pixels.
+        picture: Arc<Picture>,
+        /// The object alone, if it could be cut out.
+        cutout: Option<Arc<Picture>>,
+        /// What it is called.
+        name: String,
+        /// Where it came from.
+        source: Option<PathBuf>,
+        /// Where it is to go.
+        destination: Destination,
+    },
+    /// A mask was read.
+    Mask(Plane),
+    /// A result was written.
+    Saved(u64, PathBuf),
+    /// A mask was written.
+    MaskSaved(PathBuf),
+    /// Something the artist should know.
+    Warning(String),
+    /// It failed; the sentence says why and what to do.
+    Failed(String),
+}
+
+/// Runs errands.
+pub struct Files {
+    sender: SyncSender<Outcome>,
+    receiver: Receiver<Outcome>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+    running: Arc<AtomicUsize>,
+}
+
+const PICTURES: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"];
+
+impl Files {
+    /// `wake` is called whenever an outcome is ready.
+    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        let (sender, receiver) = sync_channel(WAITING);
+        Self {
+            sender,
+            receiver,
+            wake: Arc::new(wake),
+            running: Arc::new(AtomicUsize::new(0)),
+        }
+    }
+
+    /// The next outcome, if there is one.
+    pub fn poll(&mut self) -> Option<Outcome> {
+        self.receiver.try_recv().ok()
+    }
+
+    /// Whether no errand is running; its outcomes may still wait to be polled.
+    pub fn is_idle(&self) -> bool {
+        self.running.load(Ordering::Acquire) == 0
+    }
+
+    fn errand(&mut self, name: &str, work: impl FnOnce(&dyn Fn(Outcome)) + Send + 'static) {
+        let (sender, wake) = (self.sender.clone(), Arc::clone(&self.wake));
+        let running = Arc::clone(&self.running);
+        running.fetch_add(1, Ordering::AcqRel);
+        let started = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            work(&|outcome| {
+                // The window is gone when nobody listens: nothing is left to do then.
+                let _ = sender.send(outcome);
+                wake();
+            });
+            running.fetch_sub(1, Ordering::AcqRel);
+            wake();
+        });
+        if let Err(error) = started {
+            self.running.fetch_sub(1, Ordering::AcqRel);
+            let failed = Outcome::Failed(format!(
+                "the system has no room for another thread ({error}), close other programs first"
+            ));
+            let _ = self.sender.try_send(failed);
+            (self.wake)();
+        }
+    }
+
+    /// Reads pictures from files.
+    pub fn load(&mut self, paths: Vec<PathBuf>, destination: Destination) {
+        self.errand("load pictures", move |tell| {
+            for path in paths {
+                tell_loaded(&path, destination, tell);
+            }
+        });
+    }
+
+    /// Lets the artist choose pictures and reads them.
+    pub fn browse(&mut self, destination: Destination) {
+        self.errand("open dialog", move |tell| {
+            let dialog = rfd::FileDialog::new()
+                .set_title(match destination {
+                    Destination::Mask => "Load mask",
+                    _ => "Add pictures",
+                })
+                .add_filter("Pictures", &PICTURES)
+                .add_filter("All files", &["*"]);
+            let many = matches!(destination, Destination::Auto);
+            let paths = if many {
+                dialog.pick_files().unwrap_or_default()
+            } else {
+                dialog.pick_file().into_iter().collect()
+            };
+            for path in &paths {
+                tell_loaded(path, destination, tell);
+            }
+        });
+    }
+
+    /// Writes a result; asks where unless a path is given.
+    pub fn save(
+        &mut self,
+        id: u64,
+        picture: Arc<Picture>,
+        recipe: Option<Recipe>,
+        name: String,
+        path: Option<PathBuf>,
+    ) {
+        self.errand("save result", move |tell| {
+            let chosen = path.or_else(|| {
+                rfd::FileDialog::new()
+                    .set_title("Save result")
+                    .set_file_name(&name)
+                    .add_filter("PNG", &["png"])
+                    .save_file()
+            });
+            let Some(path) = chosen.map(with_png) else {
+                return;
+            };
+            let bytes = io::metadata::encode_png(&picture, recipe.as_ref());
+            tell(match bytes {
+                Err(error) => Outcome::Failed(format!(
+                    "the result can't be written as PNG ({error}), try again: {}",
+                    path.display()
+                )),
+                Ok(bytes) => match io::save::replace(&path, &bytes) {
+                    Ok(()) => Outcome::Saved(id, path),
+                    Err(error) => Outcome::Failed(error.to_string()),
+                },
+            });
+        });
+    }
+
+    /// Writes a mask; asks where.
+    pub fn save_mask(&mut self, mask: Plane) {
+        self.errand("save mask", move |tell| {
+            let chosen = rfd::FileDialog::new()
+                .set_title("Save mask")
+                .set_file_name("mask.png")
+                .add_filter("PNG", &["png"])
+                .save_file();
+            let Some(path) = chosen.map(with_png) else {
+                return;
+            };
+            tell(match io::mask::write(&path, &mask) {
+                Ok(()) => Outcome::MaskSaved(path),
+                Err(error) => Outcome::Failed(error.to_string()),
+            });
+        });
+    }
+}
+
+fn with_png(path: PathBuf) -> PathBuf {
+    if path.extension().is_some() {
+        path
+    } else {
+        path.with_extension("png")
+    }
+}
+
+fn tell_loaded(path: &Path, destination: Destination, tell: &dyn Fn(Outcome)) {
+    if destination == Destination::Mask {
+        return match io::mask::load(path) {
+            Ok(loaded) => {
+                for warning in loaded.warnings {
+                    tell(Outcome::Warning(warning));
+                }
+                tell(Outcome::Mask(loaded.mask));
+            }
+            Err(error) => tell(Outcome::Failed(error.to_string())),
+        };
+    }
+    tell_picture(io::load(path), path, destination, tell);
+}
+
+fn tell_picture(
+    loaded: Result<io::Loaded, io::PictureError>,
+    path: &Path,
+    destination: Destination,
+    tell: &dyn Fn(Outcome),
+) {
+    match loaded {
+        Ok(loaded) => {
+            for warning in loaded.warnings {
+                tell(Outcome::Warning(warning));
+            }
+            let cutout = match destination {
+                Destination::Auto | Destination::As(Purpose::Asset) => {
+                    io::cutout::cut_out(&loaded.picture).map(Arc::new)
+                }
+                _ => None,
+            };
+            tell(Outcome::Picture {
+                picture: Arc::new(loaded.picture),
+                cutout,
+                name: io::names::stem_of(path),
+                source: Some(path.to_owned()),
+                destination,
+            });
+        }
+        Err(error) => tell(Outcome::Failed(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    fn wait(files: &mut Files) -> Outcome {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(outcome) = files.poll() {
+                return outcome;
+            }
+            assert!(Instant::now() < end, "no outcome");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_one_sentence() {
+        let mut files = Files::new(|| {});
+        files.load(vec!["no/such/picture.png".into()], Destination::Auto);
+        let Outcome::Failed(sentence) = wait(&mut files) else {
+            panic!("must fail");
+        };
+        assert!(sentence.contains("picture.png"));
+    }
+
+    #[test]
+    fn a_saved_result_can_be_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result.png");
+        let picture = Arc::new(Picture::filled(5, 4, [9, 8, 7, 255]));
+        let mut files = Files::new(|| {});
+        files.save(
+            3,
+            Arc::clone(&picture),
+            None,
+            "x".into(),
+            Some(path.clone()),
+        );
+        assert!(matches!(wait(&mut files), Outcome::Saved(3, _)));
+        files.load(vec![path], Destination::As(Purpose::Canvas));
+        let Outcome::Picture {
+            picture: back,
+            name,
+            ..
+        } = wait(&mut files)
+        else {
+            panic!("must load");
+        };
+        assert_eq!((&*back, name.as_str()), (&*picture, "result"));
+    }
+}

@@ -1,0 +1,158 @@
+//! Takes in what happened outside the window: the engine's events, files, dropped and pasted pictures.
+
+use std::sync::Arc;
+
+use eframe::egui;
+
+use super::files::Outcome;
+use super::state::{Dropped, ModelState, Pending, Session};
+use super::toasts::Kind;
+use crate::doc::Picture;
+use crate::engine::message::{Event, JobId, JobPreview};
+
+impl Session {
+    /// Takes an event of the engine in.
+    pub fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Loading(share, what) => self.model = ModelState::Loading(share, what),
+            Event::Loaded(summary) => self.model = ModelState::Ready(summary),
+            Event::LoadFailed(why) => {
+                self.toasts.add(Kind::Error, why.clone());
+                self.model = ModelState::Failed(why);
+            }
+            Event::Started(_) => {}
+            Event::Warning(_, text) => self.toasts.add(Kind::Warning, text),
+            Event::Progress(id, step, steps, elapsed, eta) => {
+                if let Some(job) = self.job.as_mut().filter(|job| job.id == id) {
+                    job.step = step;
+                    job.steps = steps;
+                    job.elapsed = elapsed;
+                    job.eta = eta;
+                }
+            }
+            Event::Output(id, finished) => {
+                let output = self.outputs.iter_mut().find(|output| {
+                    output.job == id
+                        && output.index == finished.index
+                        && output.joint == finished.joint
+                });
+                if let Some(output) = output {
+                    output.seed = finished.seed;
+                    output.picture = Some(finished.picture);
+                }
+            }
+            Event::Done(id) => self.end(id),
+            Event::Cancelled(id) => {
+                self.end(id);
+                self.toasts.add(Kind::Info, "cancelled");
+            }
+            Event::Failed(id, why) => {
+                self.end(id);
+                self.toasts.add(Kind::Error, why);
+            }
+        }
+    }
+
+    /// The job is over: outputs that were not finished go away.
+    fn end(&mut self, id: JobId) {
+        if self.job.as_ref().is_some_and(|job| job.id == id) {
+            self.job = None;
+        }
+        self.outputs
+            .retain(|output| output.job != id || output.picture.is_some());
+        self.mend_shown();
+    }
+
+    /// Takes the newest estimates in.
+    pub fn on_preview(&mut self, preview: JobPreview) {
+        if let Some(job) = self.job.as_mut().filter(|job| job.id == preview.job) {
+            job.preview = Some(preview);
+            job.generation += 1;
+        }
+    }
+
+    /// Takes the outcome of a file errand in.
+    pub fn on_file(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Picture {
+                picture,
+                cutout,
+                name,
+                source,
+                destination,
+            } => {
+                let source = source.map(|path| path.display().to_string());
+                self.add_picture(picture, cutout, name, source, destination);
+            }
+            Outcome::Mask(plane) => self.take_mask(&plane),
+            Outcome::Saved(id, path) => {
+                let text = format!("saved as {}", path.display());
+                self.toasts.add(Kind::Info, text);
+                if let Some(output) = self.outputs.iter_mut().find(|output| output.id == id) {
+                    output.saved = Some(path);
+                }
+            }
+            Outcome::MaskSaved(path) => {
+                let text = format!("mask saved as {}", path.display());
+                self.toasts.add(Kind::Info, text);
+            }
+            Outcome::Warning(text) => self.toasts.add(Kind::Warning, text),
+            Outcome::Failed(text) => self.toasts.add(Kind::Error, text),
+        }
+    }
+
+    /// Takes dropped files and pasted pictures in; where they go is decided when the pointer is known.
+    pub fn on_input(&mut self, ctx: &egui::Context) {
+        let typing = ctx.text_edit_focused();
+        let (mut files, time) = ctx.input(|input| {
+            let dropped = input.raw.dropped_files.iter();
+            let mut files: Vec<Dropped> = dropped
+                .map(|file| Dropped::Path(file.path().to_owned()))
+                .collect();
+            for event in &input.events {
+                match event {
+                    egui::Event::PasteImage(image) => {
+                        files.extend(picture_of(image).map(Dropped::Picture));
+                    }
+                    // A file manager copies files as their paths.
+                    egui::Event::Paste(text) if !typing => {
+                        files.extend(paths_in(text).map(Dropped::Path));
+                    }
+                    _ => {}
+                }
+            }
+            (files, input.time)
+        });
+        if files.is_empty() {
+            return;
+        }
+        if let Some(pending) = self.pending.take() {
+            files.splice(0..0, pending.files);
+        }
+        self.pending = Some(Pending {
+            files,
+            since: time,
+            asking: false,
+        });
+    }
+}
+
+fn picture_of(image: &egui::ColorImage) -> Option<Arc<Picture>> {
+    let pixels = image
+        .pixels
+        .iter()
+        .flat_map(|colour| colour.to_srgba_unmultiplied())
+        .collect();
+    let [width, height] = image.size.map(|side| u32::try_from(side).unwrap_or(0));
+    Picture::from_rgba(width, height, pixels).map(Arc::new)
+}
+
+/// The existing files that a text names, one a line, as paths or file URLs.
+fn paths_in(text: &str) -> impl Iterator<Item = std::path::PathBuf> + '_ {
+    text.lines()
+        .take(64)
+        .map(|line| line.trim())
+        .map(|line| line.strip_prefix("file://").unwrap_or(line))
+        .map(std::path::PathBuf::from)
+        .filter(|path| path.is_absolute() && path.is_file())
+}

@@ -1,0 +1,490 @@
+//! The prompt line with its words, the context tags, the numbers, and Generate.
+
+use std::sync::Arc;
+
+use eframe::egui::{
+    self, Align, Color32, FontId, Galley, Layout, Margin, RichText, TextBuffer, TextEdit,
+    TextFormat, TextStyle, Ui, vec2,
+};
+
+use super::commands::Command;
+use super::icons::{self, Icon};
+use super::state::{Action, ModelState, Session};
+use super::theme::{Palette, space};
+use crate::doc::document::Edit;
+use crate::doc::prompt::{TAGS, WordKind, derive_tags, problems, words};
+
+/// Characters that a prompt may have; the model reads far fewer.
+const LONGEST: usize = 20_000;
+
+/// Draws the panel under the canvas.
+pub fn show(ui: &mut Ui, session: &mut Session, out: &mut Vec<Action>) {
+    let wide = ui.available_width() > 760.0;
+    let button = if wide { 150.0 } else { 132.0 };
+    ui.horizontal_top(|ui| {
+        let width = ui.available_width() - button - space::M;
+        ui.allocate_ui(vec2(width, 48.0), |ui| field(ui, session, out));
+        ui.vertical(|ui| generate(ui, session, button, out));
+    });
+    if let Some(text) = problem(session) {
+        ui.colored_label(Palette::of(ui).error, text);
+    }
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.y = space::S;
+        tags(ui, session, out);
+    });
+    ui.horizontal_wrapped(|ui| numbers(ui, session, out));
+}
+
+/// How many inputs IMG words may name.
+fn images(session: &Session) -> usize {
+    session.document.targets().len()
+}
+
+/// What is wrong with the prompt, as one line.
+fn problem(session: &Session) -> Option<String> {
+    let joint = session.document.settings().joint as usize;
+    let first = problems(session.document.prompt(), images(session), joint)
+        .into_iter()
+        .next()?;
+    Some(first.to_string())
+}
+
+fn field(ui: &mut Ui, session: &mut Session, out: &mut Vec<Action>) {
+    let mut text = session.document.prompt().to_owned();
+    let joint = session.document.settings().joint as usize;
+    let count = images(session);
+    let palette = Palette::of(ui);
+    let mut layouter = |ui: &Ui, buffer: &dyn TextBuffer, width: f32| -> Arc<Galley> {
+        let job = layout(buffer.as_str(), count, joint, palette, width);
+        ui.fonts_mut(|fonts| fonts.layout_job(job))
+    };
+    let hint = if count == 0 {
+        "Write what to make, or add pictures first"
+    } else {
+        "Write what to do, such as: put the cup from IMG2 into IMG1 at the place of IMG3"
+    };
+    let edit = TextEdit::multiline(&mut text)
+        .hint_text(hint)
+        .desired_rows(2)
+        .desired_width(f32::INFINITY)
+        .margin(Margin::symmetric(8, 6))
+        .char_limit(LONGEST)
+        .layouter(&mut layouter);
+    let shown = edit.show(ui);
+    shown
+        .response
+        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Prompt"));
+    session.prompt_field = Some(shown.response.id);
+    if let Some(word) = session.insert.take() {
+        let at = shown
+            .state
+            .cursor
+            .char_range()
+            .map_or(text.chars().count(), |range| range.primary.index.into());
+        insert_word(&mut text, at, &word);
+        out.push(Action::Edit(Edit::SetPrompt(text)));
+    } else if shown.response.changed() {
+        out.push(Action::Edit(Edit::SetPrompt(text)));
+    }
+    if shown.response.lost_focus() {
+        out.push(Action::Seal);
+    }
+}
+
+/// Puts a word in at a character, apart from its neighbours.
+fn insert_word(text: &mut String, at: usize, word: &str) {
+    let byte = text
+        .char_indices()
+        .nth(at)
+        .map_or(text.len(), |(byte, _)| byte);
+    let joined = |c: char| !c.is_whitespace() && !matches!(c, '(' | '"' | '“');
+    let before = text[..byte].chars().next_back().is_some_and(joined);
+    let after = text[byte..]
+        .chars()
+        .next()
+        .is_some_and(char::is_alphanumeric);
+    let gap = |needed| if needed { " " } else { "" };
+    text.insert_str(byte, &format!("{}{word}{}", gap(before), gap(after)));
+}
+
+/// The prompt with every IMGn on its slot's colour, and words that name nothing in the error colour.
+fn layout(
+    text: &str,
+    images: usize,
+    joint: usize,
+    palette: &Palette,
+    width: f32,
+) -> egui::text::LayoutJob {
+    let font = FontId::proportional(14.5);
+    let plain = TextFormat::simple(font.clone(), palette.text);
+    let mut job = egui::text::LayoutJob::default();
+    job.wrap.max_width = width;
+    let mut at = 0;
+    for word in words(text) {
+        job.append(&text[at..word.range.start], 0.0, plain.clone());
+        let present = match word.kind {
+            WordKind::Image => images,
+            WordKind::Result => joint,
+        };
+        let number = word.number.unwrap_or(0) as usize;
+        let format = if number == 0 || number > present {
+            TextFormat {
+                underline: egui::Stroke::new(1.5, palette.error),
+                ..TextFormat::simple(font.clone(), palette.error)
+            }
+        } else {
+            let (background, colour) = match word.kind {
+                WordKind::Image => (palette.image(number), palette.on_accent),
+                WordKind::Result => (palette.line, palette.text),
+            };
+            TextFormat {
+                background,
+                ..TextFormat::simple(font.clone(), colour)
+            }
+        };
+        job.append(&text[word.range.clone()], 0.0, format);
+        at = word.range.end;
+    }
+    job.append(&text[at..], 0.0, plain);
+    job
+}
+
+/// Generate, or the running job's progress and Cancel.
+fn generate(ui: &mut Ui, session: &Session, width: f32, out: &mut Vec<Action>) {
+    let palette = Palette::of(ui);
+    let Some(job) = &session.job else {
+        let (text, enabled) = match &session.model {
+            ModelState::Ready(_) => ("Generate".to_owned(), true),
+            ModelState::Loading(share, _) => (format!("Loading {:.0} %", share * 100.0), false),
+            ModelState::Failed(_) => ("No model".to_owned(), false),
+        };
+        let text = RichText::new(text)
+            .size(16.0)
+            .strong()
+            .color(palette.on_accent);
+        let button = egui::Button::new(text).fill(palette.accent);
+        let button = ui.add_enabled_ui(enabled, |ui| ui.add_sized([width, 48.0], button));
+        let response = icons::tooltip(button.inner, Command::Generate);
+        if response.clicked() {
+            out.push(Action::Command(Command::Generate));
+        }
+        return;
+    };
+    let share = if job.steps == 0 {
+        0.0
+    } else {
+        job.step as f32 / job.steps as f32
+    };
+    let bar = egui::ProgressBar::new(share)
+        .desired_width(width)
+        .desired_height(18.0)
+        .corner_radius(4)
+        .text(RichText::new(done(job.step, job.steps)).small())
+        .fill(palette.accent.gamma_multiply(0.6));
+    ui.spacing_mut().item_spacing.y = space::S;
+    ui.add(bar);
+    ui.horizontal(|ui| {
+        ui.set_width(width);
+        let left = left(job.steps, job.eta);
+        ui.label(RichText::new(left).small());
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let text = if job.cancelling {
+                "Cancelling…"
+            } else {
+                "Cancel"
+            };
+            let button = ui.add_enabled(!job.cancelling, egui::Button::new(text));
+            if icons::tooltip(button, Command::Cancel).clicked() {
+                out.push(Action::Command(Command::Cancel));
+            }
+        });
+    });
+}
+
+/// How far the job is, in a few words.
+fn done(step: u32, steps: u32) -> String {
+    if steps == 0 {
+        "Preparing…".to_owned()
+    } else {
+        format!("Step {step} of {steps}")
+    }
+}
+
+/// The time left, in a few words.
+fn left(steps: u32, eta: f64) -> String {
+    let seconds = eta.max(0.0).round() as u64;
+    match seconds {
+        _ if steps == 0 => String::new(),
+        0..60 => format!("{seconds} s left"),
+        60..3600 => format!("{} min left", seconds.div_ceil(60)),
+        _ => format!("{} h left", seconds.div_ceil(3600)),
+    }
+}
+
+fn tags(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
+    let palette = Palette::of(ui);
+    let document = &session.document;
+    let derived = document.tags().is_none();
+    let current = match document.tags() {
+        Some(tags) => tags.to_vec(),
+        None => match document.compile() {
+            Ok(compiled) => compiled.tags,
+            // With a dangling word the tags are still those of the words.
+            Err(_) => derive_tags(document.prompt(), &document.purposes()),
+        },
+    };
+    ui.label(RichText::new("Context").color(palette.weak));
+    for tag in &current {
+        let chip = egui::Button::new(RichText::new(sentence(tag)).small()).selected(!derived);
+        let tip = if derived {
+            "Derived from the pictures and words; click to leave it out"
+        } else {
+            "Click to leave it out"
+        };
+        if ui.add(chip).on_hover_text(tip).clicked() {
+            let rest = current.iter().filter(|t| *t != tag).cloned().collect();
+            out.push(Action::Edit(Edit::SetTags(Some(rest))));
+        }
+    }
+    let others: Vec<_> = TAGS
+        .into_iter()
+        .filter(|tag| !current.iter().any(|t| t == tag))
+        .collect();
+    if !others.is_empty() {
+        ui.menu_button(RichText::new("+ tag").small(), |ui| {
+            for tag in others {
+                if ui.button(sentence(tag)).clicked() {
+                    let mut tags = current.clone();
+                    tags.push(tag.to_owned());
+                    out.push(Action::Edit(Edit::SetTags(Some(tags))));
+                }
+            }
+        });
+    }
+    if derived {
+        ui.label(RichText::new("auto").small().color(palette.weak))
+            .on_hover_text("The tags follow the pictures and the words until you change one");
+    } else if ui
+        .button(RichText::new("Back to auto").small())
+        .on_hover_text("Derive the tags from the pictures and words again")
+        .clicked()
+    {
+        out.push(Action::Edit(Edit::SetTags(None)));
+    }
+    let exact = icons::small_button(ui, Icon::Search, "Exact text", session.exact, true);
+    if icons::tooltip(exact, Command::ExactText).clicked() {
+        out.push(Action::Command(Command::ExactText));
+    }
+}
+
+/// A tag as a line of the window.
+fn sentence(tag: &str) -> String {
+    let mut letters = tag.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}
+
+/// A number with its name before it.
+fn number<N: egui::emath::Numeric>(
+    ui: &mut Ui,
+    name: &str,
+    tip: &str,
+    value: &mut N,
+    range: std::ops::RangeInclusive<N>,
+    speed: f64,
+) -> bool {
+    let text = RichText::new(name).color(Palette::of(ui).weak);
+    let label = ui.add(egui::Label::new(text).extend());
+    ui.spacing_mut().item_spacing.x = space::S;
+    let drag = egui::DragValue::new(value).range(range).speed(speed);
+    let response = ui.add(drag).labelled_by(label.id).on_hover_text(tip);
+    ui.add_space(space::M);
+    response.changed()
+}
+
+fn numbers(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
+    let settings = session.document.settings();
+    let roomy = ui.available_width() > 620.0;
+    ui.spacing_mut().item_spacing.x = space::S;
+    let mut outputs = settings.outputs;
+    if number(
+        ui,
+        "Outputs",
+        "How many results, each from its own noise",
+        &mut outputs,
+        1..=8,
+        0.05,
+    ) {
+        out.push(session.settings_with(|s| s.outputs = outputs));
+    }
+    let mut seed = settings.seed;
+    let label = ui.label(RichText::new("Seed").color(Palette::of(ui).weak));
+    let drag = ui
+        .add(egui::DragValue::new(&mut seed).speed(0.2))
+        .labelled_by(label.id)
+        .on_hover_text("The first output's noise; the same seed gives the same result");
+    if drag.changed() {
+        out.push(session.settings_with(|s| s.seed = seed));
+    }
+    let dice = icons::small_button(ui, Icon::Dice, "Random seed", false, true);
+    if icons::tooltip(dice, Command::RandomSeed).clicked() {
+        out.push(Action::Command(Command::RandomSeed));
+    }
+    ui.add_space(space::M);
+    let mut steps = session.steps();
+    if number(
+        ui,
+        "Steps",
+        "More steps are finer and take longer",
+        &mut steps,
+        1..=100,
+        0.1,
+    ) {
+        out.push(session.settings_with(|s| s.steps = Some(steps)));
+    }
+    let mut text = settings.guidance_text;
+    if number(
+        ui,
+        if roomy { "Text guidance" } else { "Text" },
+        "Text guidance: how strongly to follow the words; 1 is plain and fastest",
+        &mut text,
+        1.0..=20.0,
+        0.02,
+    ) {
+        out.push(session.settings_with(|s| s.guidance_text = text));
+    }
+    let mut image = settings.guidance_image;
+    if number(
+        ui,
+        if roomy { "Image guidance" } else { "Image" },
+        "Image guidance: how strongly to follow the objects' pictures; 1 is plain and fastest",
+        &mut image,
+        1.0..=20.0,
+        0.02,
+    ) {
+        out.push(session.settings_with(|s| s.guidance_image = image));
+    }
+}
+
+/// The window with the exact text.
+pub fn exact_text(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
+    if !session.exact {
+        return;
+    }
+    let mut open = true;
+    egui::Window::new("Exact text")
+        .open(&mut open)
+        .collapsible(false)
+        .resizable(false)
+        .default_width(460.0)
+        .pivot(egui::Align2::CENTER_CENTER)
+        .default_pos(ctx.content_rect().center())
+        .show(ctx, |ui| match session.document.compile() {
+            Err(error) => {
+                ui.colored_label(Palette::of(ui).error, error.to_string());
+            }
+            Ok(compiled) => {
+                ui.label("The model reads");
+                let shown: &str = if compiled.text.is_empty() {
+                    "(nothing)"
+                } else {
+                    &compiled.text
+                };
+                egui::Frame::new()
+                    .fill(ui.visuals().extreme_bg_color)
+                    .corner_radius(4)
+                    .inner_margin(Margin::same(8))
+                    .show(ui, |ui| {
+                        ui.set_width(ui.available_width());
+                        ui.add(egui::Label::new(RichText::new(shown).monospace()).wrap());
+                    });
+                ui.add_space(space::M);
+                ui.label("with these pictures");
+                for (at, purpose) in compiled.inputs.iter().enumerate() {
+                    ui.horizontal(|ui| {
+                        let palette = Palette::of(ui);
+                        chip(
+                            ui,
+                            &format!("IMG{}", at + 1),
+                            palette.image(at + 1),
+                            palette,
+                        );
+                        ui.label(super::slots::role_text(*purpose));
+                    });
+                }
+                ui.horizontal(|ui| {
+                    let palette = Palette::of(ui);
+                    for joint in 1..=compiled.joint {
+                        let text = format!("RES{joint}");
+                        ui.label(RichText::new(text).small().strong().color(palette.text));
+                    }
+                    ui.label("Result");
+                });
+            }
+        });
+    if !open {
+        out.push(Action::Command(Command::ExactText));
+    }
+}
+
+fn chip(ui: &mut Ui, text: &str, fill: Color32, palette: &Palette) {
+    egui::Frame::new()
+        .fill(fill)
+        .corner_radius(4)
+        .inner_margin(Margin::symmetric(6, 1))
+        .show(ui, |ui| {
+            let text = RichText::new(text)
+                .text_style(TextStyle::Small)
+                .strong()
+                .color(palette.on_accent);
+            ui.label(text);
+        });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_inserted_apart_from_their_neighbours() {
+        for (text, at, wanted) in [
+            ("", 0, "IMG2"),
+            ("put", 3, "put IMG2"),
+            ("put ", 4, "put IMG2"),
+            ("put here", 4, "put IMG2 here"),
+            ("(", 1, "(IMG2"),
+            ("Grüße.", 5, "Grüße IMG2."),
+            ("x", 99, "x IMG2"),
+        ] {
+            let mut text = text.to_owned();
+            insert_word(&mut text, at, "IMG2");
+            assert_eq!(text, wanted);
+        }
+    }
+
+    #[test]
+    fn dangling_words_are_shown_in_the_error_colour() {
+        let palette = Palette::when(true);
+        let job = layout("IMG1 and IMG7", 2, 1, palette, 100.0);
+        let formats: Vec<_> = job.sections.iter().map(|s| s.format.clone()).collect();
+        assert_eq!(job.text, "IMG1 and IMG7");
+        assert!(formats.iter().any(|f| f.background == palette.image(1)));
+        assert!(formats.iter().any(|f| f.color == palette.error));
+    }
+
+    #[test]
+    fn progress_is_said_in_a_few_words() {
+        assert_eq!(
+            (done(0, 0).as_str(), left(0, 9.0).as_str()),
+            ("Preparing…", "")
+        );
+        assert_eq!(
+            (done(3, 12).as_str(), left(12, 8.4).as_str()),
+            ("Step 3 of 12", "8 s left")
+        );
+        assert_eq!(left(12, 61.0), "2 min left");
+    }
+}

@@ -1,0 +1,344 @@
+//! The window's state: the document, what is chosen, what runs, what came out. Widgets read it; only `apply.rs`
+//! and `logic.rs` change it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use eframe::egui::{Id, Pos2, Rect, Vec2};
+
+use super::files::Destination;
+use super::toasts::Toasts;
+use super::tool::{Input, Machine, Tool};
+use super::view::Viewport;
+use crate::doc::document::{Document, Edit, RegionId, Settings};
+use crate::doc::mask::{Brush, Stroke};
+use crate::doc::{History, JobSpec, Mask, Picture, SlotId};
+use crate::engine::message::{JobId, JobPreview, ModelSummary};
+
+use super::commands::Command;
+
+/// What a widget asks for.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// A command of the table.
+    Command(Command),
+    /// A change of the document.
+    Edit(Edit),
+    /// Ends an undo entry that typing or dragging goes on with.
+    Seal,
+    /// Chooses a slot.
+    SelectSlot(SlotId),
+    /// Chooses the mask that the tools paint.
+    SelectRegion(RegionId),
+    /// Shows an output on the canvas, or the canvas itself.
+    Show(Option<u64>),
+    /// Stars an output, or takes the star away.
+    Star(u64),
+    /// Makes an output the canvas.
+    Accept(u64),
+    /// Saves an output.
+    Save(u64),
+    /// Removes an output from the list.
+    Remove(u64),
+    /// A mask tool is used on the canvas.
+    Pointer(Input),
+    /// Another brush.
+    Brush(Brush),
+    /// Zooms a view by a factor around a point of the window.
+    Zoom {
+        /// Which.
+        view: Which,
+        /// Factor.
+        by: f32,
+        /// The point that stays.
+        at: Pos2,
+        /// The pane it is in.
+        pane: Rect,
+    },
+    /// Moves a view by points.
+    Pan(Which, Vec2),
+    /// Fits a view.
+    Fit(Which),
+    /// Moves the compare handle.
+    WipeTo(f32),
+    /// Lets the artist choose files.
+    Browse(Destination),
+    /// Files or pictures were dropped, and where they go is known.
+    Take(Vec<Dropped>, Destination),
+    /// Adds a sample object.
+    SampleObject(usize),
+    /// Puts a word into the prompt where the cursor is.
+    InsertWord(String),
+    /// Closes dialogs.
+    CloseDialogs,
+    /// Changes the text in the palette's field.
+    PaletteText(String),
+    /// Moves the palette's choice.
+    PaletteMove(isize),
+}
+
+/// One of the two shared views.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The canvas.
+    Canvas,
+    /// All cells of the results grid.
+    Results,
+}
+
+/// A file that was dropped or pasted.
+#[derive(Clone, Debug)]
+pub enum Dropped {
+    /// A file.
+    Path(PathBuf),
+    /// A picture.
+    Picture(Arc<Picture>),
+}
+
+/// The model's state.
+#[derive(Clone, Debug)]
+pub enum ModelState {
+    /// It is being loaded: share done, what is read.
+    Loading(f32, String),
+    /// It is ready.
+    Ready(ModelSummary),
+    /// It could not be loaded.
+    Failed(String),
+}
+
+/// The running job.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Its name.
+    pub id: JobId,
+    /// Steps done and in all; none in all until the first step.
+    pub step: u32,
+    /// Steps in all.
+    pub steps: u32,
+    /// Seconds since it began.
+    pub elapsed: f64,
+    /// Seconds left.
+    pub eta: f64,
+    /// The newest estimates.
+    pub preview: Option<JobPreview>,
+    /// Counts the estimates.
+    pub generation: u64,
+    /// Whether it was asked to stop.
+    pub cancelling: bool,
+}
+
+/// An output that is finished or in the making.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its name in the window.
+    pub id: u64,
+    /// The job that makes it.
+    pub job: JobId,
+    /// Which output of the job, from 0.
+    pub index: u32,
+    /// Which joint picture, from 0.
+    pub joint: u32,
+    /// Its seed.
+    pub seed: u64,
+    /// The finished picture.
+    pub picture: Option<Arc<Picture>>,
+    /// The canvas it was made on.
+    pub base: Option<Arc<Picture>>,
+    /// The job, with the masks in it.
+    pub spec: Arc<JobSpec>,
+    /// Whether the artist likes it.
+    pub starred: bool,
+    /// Where it was saved.
+    pub saved: Option<PathBuf>,
+}
+
+/// A stroke that is being painted.
+pub struct Live {
+    /// On which mask.
+    pub region: RegionId,
+    /// The mask with what was painted so far.
+    pub mask: Mask,
+    /// The stroke.
+    pub stroke: Stroke,
+}
+
+/// The command palette.
+#[derive(Clone, Debug, Default)]
+pub struct PaletteState {
+    /// What was typed.
+    pub text: String,
+    /// The chosen line.
+    pub chosen: usize,
+}
+
+/// Files that were dropped and whose place is not known yet.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// The files.
+    pub files: Vec<Dropped>,
+    /// When they were dropped, in seconds of the window's clock.
+    pub since: f64,
+    /// Whether the artist is being asked.
+    pub asking: bool,
+}
+
+/// Everything that the window shows.
+pub struct Session {
+    /// The document.
+    pub document: Document,
+    /// Its undo history.
+    pub history: History,
+    /// The document's name.
+    pub name: String,
+    /// The chosen slot.
+    pub slot: Option<SlotId>,
+    /// The mask that the tools paint.
+    pub region: Option<RegionId>,
+    /// The stroke in progress.
+    pub live: Option<Live>,
+    /// The tool.
+    pub tool: Tool,
+    /// What the tool is doing.
+    pub machine: Machine,
+    /// The brush.
+    pub brush: Brush,
+    /// The canvas view.
+    pub view: Viewport,
+    /// The view of all results.
+    pub results_view: Viewport,
+    /// Where the canvas was drawn last.
+    pub pane: Rect,
+    /// Whether masks are drawn.
+    pub show_mask: bool,
+    /// Whether the results take the canvas's place.
+    pub grid: bool,
+    /// Where the compare handle is, as a share of the pane's width.
+    pub wipe: Option<f32>,
+    /// Whether the key that shows the original is held.
+    pub original: bool,
+    /// The model.
+    pub model: ModelState,
+    /// The running job.
+    pub job: Option<Running>,
+    /// Outputs, oldest first.
+    pub outputs: Vec<Output>,
+    /// The output shown on the canvas.
+    pub shown: Option<u64>,
+    /// Messages.
+    pub toasts: Toasts,
+    /// The palette, while it is open.
+    pub palette: Option<PaletteState>,
+    /// Whether the key sheet is open.
+    pub keys: bool,
+    /// Whether the exact text is shown.
+    pub exact: bool,
+    /// Dropped files.
+    pub pending: Option<Pending>,
+    /// A word that the prompt field is to insert at its cursor.
+    pub insert: Option<String>,
+    /// The prompt field, once it was drawn.
+    pub prompt_field: Option<Id>,
+    /// The last job or output id given.
+    pub last_id: u64,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            document: Document::new(),
+            history: History::default(),
+            name: "untitled".to_owned(),
+            slot: None,
+            region: None,
+            live: None,
+            tool: Tool::default(),
+            machine: Machine::default(),
+            brush: Brush::default(),
+            view: Viewport::default(),
+            results_view: Viewport::default(),
+            pane: Rect::from_min_max(Pos2::ZERO, Pos2::new(640.0, 480.0)),
+            show_mask: true,
+            grid: false,
+            wipe: None,
+            original: false,
+            model: ModelState::Loading(0.0, "the model".to_owned()),
+            job: None,
+            outputs: Vec::new(),
+            shown: None,
+            toasts: Toasts::default(),
+            palette: None,
+            keys: false,
+            exact: false,
+            pending: None,
+            insert: None,
+            prompt_field: None,
+            last_id: 0,
+        }
+    }
+}
+
+impl Session {
+    /// A name that was not given before.
+    pub fn fresh_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// An output by its name.
+    pub fn output(&self, id: u64) -> Option<&Output> {
+        self.outputs.iter().find(|output| output.id == id)
+    }
+
+    /// The output shown on the canvas.
+    pub fn shown(&self) -> Option<&Output> {
+        self.output(self.shown?)
+    }
+
+    /// The canvas's picture.
+    pub fn canvas(&self) -> Option<&Arc<Picture>> {
+        self.document.canvas().map(|slot| &slot.picture)
+    }
+
+    /// The chosen region, with its mask as it is right now.
+    pub fn active_mask(&self) -> Option<(RegionId, &Mask)> {
+        let region = self.document.region(self.region?)?;
+        match &self.live {
+            Some(live) if live.region == region.id => Some((region.id, &live.mask)),
+            _ => Some((region.id, &region.mask)),
+        }
+    }
+
+    /// The steps a job will take.
+    pub fn steps(&self) -> u32 {
+        let default = match &self.model {
+            ModelState::Ready(summary) => summary.default_steps,
+            _ => 12,
+        };
+        self.document.settings().steps.unwrap_or(default)
+    }
+
+    /// The settings with a change.
+    pub fn settings_with(&self, change: impl FnOnce(&mut Settings)) -> Action {
+        let mut settings = self.document.settings().clone();
+        change(&mut settings);
+        Action::Edit(Edit::SetSettings(settings))
+    }
+
+    /// The size of what the canvas view shows: the canvas, or the shown output of a job without one.
+    pub fn shown_size(&self) -> Option<[u32; 2]> {
+        let picture = self
+            .canvas()
+            .or_else(|| self.shown().and_then(|output| output.picture.as_ref()));
+        if let Some(picture) = picture {
+            return Some([picture.width(), picture.height()]);
+        }
+        // A running job without a canvas: its estimates cover the whole picture.
+        let crop = self.job.as_ref()?.preview.as_ref()?.preview.crop;
+        Some([crop.width, crop.height])
+    }
+
+    /// Whether nothing was loaded yet.
+    pub fn is_blank(&self) -> bool {
+        self.document.slots().is_empty() && self.outputs.is_empty()
+    }
+}
