@@ -28,7 +28,7 @@ def main():
     state = torch.load(a.run / "last.pt", map_location="cpu", weights_only=True)
     meta = state["meta"]
     weights = state["ema"]["shadow"]
-    text, transformer = preset(meta["preset"], meta["vocab"], meta["attention"], meta["prediction"])
+    text, transformer = preset(meta["preset"], meta["vocab"], meta["attention"], meta["prediction"], meta["residual"])
     part = lambda prefix: {k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)}
     common.export_half(part("text."), a.out / "text.safetensors")
     common.export_half(part("transformer."), a.out / "transformer.safetensors")

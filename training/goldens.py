@@ -49,7 +49,8 @@ def main(out: Path):
     tok = tokenizer.build(PROMPTS * 50 + ["a brown dog stands on the grass", "remove the cup"] * 20, 384)
     tok.save(str(tiny / "tokenizer.json"))
     text_config = TextConfig(vocab_size=tok.get_vocab_size(), d_model=32, d_kv=16, d_ff=48, num_layers=2, num_heads=2)
-    base = dict(width=64, layers=2, heads=2, mlp=96, text_width=32)
+    deviations = [0.1 + 0.05 * (i % 9) for i in range(32)]
+    base = dict(width=64, layers=2, heads=2, mlp=96, text_width=32, residual=deviations)
     net = UniReal(text_config, TransformerConfig(**base))
     ae = Autoencoder(AE)
     spread(net)

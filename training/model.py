@@ -288,7 +288,8 @@ class TransformerConfig:
     mlp: int = 512
     attention: str = "cached"
     prediction: str = "x0"
-    residual: bool = True
+    # Standard deviation, by latent channel, of what the network has to add to the base; empty = plain outputs.
+    residual: list[float] = field(default_factory=list)
     max_inputs: int = 8
     max_outputs: int = 4
     text_width: int = 128
@@ -554,11 +555,13 @@ class Transformer(nn.Module):
         shift, scale = self.final_mod(temb)[:, None].chunk(2, -1)
         y = self.out(rms(x) * (1 + scale) + shift)
         y = unpatchify(y.view(n * r, per, TOKEN), h, w).view(n, r, LATENT, h, w)
-        base = self.base(images, (rows, cols)) if self.c.residual else None
+        if not self.c.residual:
+            return y
+        base = self.base(images, (rows, cols))
+        start = torch.zeros_like(z)
         if base is not None:
-            # The network says only what changes; joint outputs after the first start from nothing.
-            y = torch.cat([y[:, :1] + base[:, None], y[:, 1:]], 1)
-        return y
+            start[:, 0] = base
+        return preconditioned(y, z, t, start, torch.tensor(self.c.residual))
 
     def key_mask(self, n, outputs, text_x, text_lengths, images):
         """Additive [N, 1, 1, keys] mask of absent images and text padding, order: out, text, images; or None."""
@@ -626,6 +629,20 @@ class Transformer(nn.Module):
         return parts[0], parts[1], parts[2:]
 
 
+def preconditioned(y, z, t, base, sigma):
+    """x̂0 from the network's unit-scale answer y, all [N, R, C, h, w]; t [N]; sigma [C].
+
+    With x0 ~ N(base, σ²) and z = (1−t)·x0 + t·ε, the best linear estimate is base + k·(z − (1−t)·base) with
+    k = (1−t)σ² / ((1−t)²σ² + t²), and what it leaves unexplained has deviation σt / √((1−t)²σ² + t²)
+    (Karras et al. 2022, table 1, for the linear path and a known mean).
+    """
+    t = t.view(-1, 1, 1, 1, 1).float()
+    s2 = sigma.view(1, 1, -1, 1, 1) ** 2
+    spread = (1 - t) ** 2 * s2 + t**2
+    k = (1 - t) * s2 / spread
+    return base + k * (z - (1 - t) * base) + (s2 / spread).sqrt() * t * y
+
+
 def frame_positions(image: Image, rows: int, cols: int) -> torch.Tensor:
     """Cross coordinates of an image that is not placed: its grid stretched over the output's frame."""
     r, c = image.rows_cols
@@ -648,7 +665,7 @@ class UniReal(nn.Module):
         return self.transformer(z, t, encoded, ids, images, lengths, record)
 
 
-def preset(name: str, vocab_size: int, attention: str = "cached", prediction: str = "x0"):
+def preset(name: str, vocab_size: int, attention: str = "cached", prediction: str = "x0", residual=()):
     """The configurations of a preset (the same table as src/model/config.rs)."""
     p = PRESETS[name]
     text = TextConfig(
@@ -657,7 +674,7 @@ def preset(name: str, vocab_size: int, attention: str = "cached", prediction: st
     )
     transformer = TransformerConfig(
         width=p["width"], layers=p["layers"], heads=p["heads"], mlp=p["mlp"], text_width=p["text_width"],
-        attention=attention, prediction=prediction,
+        attention=attention, prediction=prediction, residual=list(residual),
     )
     return text, transformer
 

@@ -125,7 +125,7 @@ def make_optimisers(net, lr):
     matrices = [p for n, p in net.named_parameters() if inside(n, p)]
     rest = [p for n, p in net.named_parameters() if not inside(n, p)]
     return [
-        torch.optim.Muon(matrices, lr=lr, weight_decay=0.02, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.Muon(matrices, lr=3 * lr, weight_decay=0.02, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
     ]
 
@@ -194,6 +194,7 @@ def main():
     p.add_argument("--ae", type=Path, required=True)
     p.add_argument("--tokenizer", type=Path, required=True)
     p.add_argument("--run", required=True)
+    p.add_argument("--residual", help="JSON list: deviation of x0 from its base by latent channel (residual.py)")
     p.add_argument("--init", help="last.pt of a run whose averaged weights to start from")
     p.add_argument("--preset", default="nano-s")
     p.add_argument("--attention", default="cached")
@@ -213,7 +214,9 @@ def main():
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
     vocab = len(json.load(open(a.tokenizer))["model"]["vocab"])
-    text, transformer = preset(a.preset, vocab, a.attention, a.prediction)
+    residual = json.load(open(a.residual)) if a.residual else []
+    spread = float(np.mean(np.square(residual))) if residual else 1.0
+    text, transformer = preset(a.preset, vocab, a.attention, a.prediction, residual)
     net = UniReal(text, transformer)
     if a.fuse:
         model.fuse()
@@ -222,6 +225,9 @@ def main():
     ae.eval().to(memory_format=torch.channels_last)
     run = common.Run(a.run, a.minutes)
     optimisers = make_optimisers(net, a.lr)
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["initial"] = group["lr"]
     ema = common.Ema(net, a.ema)
     step = seen = 0
     if a.init:
@@ -234,7 +240,7 @@ def main():
             optimiser.load_state_dict(saved)
         ema.load(state["ema"])
         step, seen = state["step"], state["seen"]
-    meta = dict(preset=a.preset, vocab=vocab, attention=a.attention, prediction=a.prediction, shift=a.shift,
+    meta = dict(preset=a.preset, vocab=vocab, residual=residual, attention=a.attention, prediction=a.prediction, shift=a.shift,
                 steps=a.steps, size=records.Records(a.held_out).header["size"] if a.held_out else 128)
 
     name_of_codec = format(zlib.crc32((a.ae / "autoencoder.safetensors").read_bytes()), "08x")
@@ -273,8 +279,8 @@ def main():
             y = network(z, t, b["ids"], b["len"], images_of(key, b, inputs, absent))
         y = y.float()
         if a.prediction == "x0":
-            # (z − x̂)/t − (ε − x0) = (x0 − x̂)/t: the velocity's error; below t = 0.2 its weight stops growing
-            error = ((z0 - y) / tt.clamp(min=0.2)).pow(2)
+            # The network's own error: x0's, divided by what the linear estimate leaves unexplained at this time.
+            error = (z0 - y).pow(2) * ((1 - tt) ** 2 * spread + tt**2) / (tt.clamp(min=0.02) ** 2 * spread)
         else:
             error = (y - (noise - z0)).pow(2)
         weight = 1 + 6 * torch.nn.functional.max_pool2d(b["changed"].float()[:, None], 3, 1, 1)[:, None]
@@ -302,7 +308,7 @@ def main():
         common.check_finite(loss, run, step)
         for optimiser in optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = a.lr * common.schedule(run.share, step, a.warmup)
+                group["lr"] = group["initial"] * common.schedule(run.share, step, a.warmup)
         net.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)

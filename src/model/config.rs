@@ -168,10 +168,10 @@ pub struct TransformerConfig {
     pub attention: AttentionKind,
     /// What the last layer gives.
     pub prediction: Prediction,
-    /// Whether the first output starts from the placement, or else the canvas, and the network says what changes
-    /// (x0 prediction only).
+    /// Standard deviation, by latent channel, of what the network adds to the placement or else the canvas, from
+    /// which the first output starts; empty for networks that give plain outputs.
     #[serde(default)]
-    pub residual: bool,
+    pub residual: Vec<f32>,
     /// Input pictures at most.
     #[serde(default = "default_inputs")]
     pub max_inputs: usize,
@@ -342,7 +342,7 @@ impl Preset {
                 mlp: self.mlp,
                 attention: AttentionKind::Cached,
                 prediction: Prediction::X0,
-                residual: true,
+                residual: vec![0.7; 32],
                 max_inputs: default_inputs(),
                 max_outputs: default_outputs(),
             },
@@ -480,6 +480,15 @@ impl Config {
 
     /// Bounds that keep every size computable; a file may say anything.
     fn validate_sizes(&self) -> Result<()> {
+        let residual = &self.transformer.residual;
+        let fits = residual.is_empty() || residual.len() == self.autoencoder.latent_channels;
+        if !fits || residual.iter().any(|x| !x.is_finite() || *x <= 0.0) {
+            return Err(ModelError::Config(format!(
+                "transformer.residual has {} values, expected none or {} positive ones",
+                residual.len(),
+                self.autoencoder.latent_channels
+            )));
+        }
         let (a, t, m) = (&self.autoencoder, &self.text, &self.transformer);
         let (e, d) = (&a.encoder, &a.decoder);
         let sizes = [

@@ -144,6 +144,8 @@ pub struct Transformer {
     config: TransformerConfig,
     device: Device,
     kernels: Kernels,
+    /// [`TransformerConfig::residual`] as `[1, C, 1, 1]`.
+    deviation: Option<Tensor>,
     embedding: Embedding,
     time_in: Linear,
     time_out: Linear,
@@ -164,7 +166,12 @@ impl Transformer {
         let r = Reader::new(tensors, TRANSFORMER_FILE, kernels);
         let config = config.transformer.clone();
         let time = r.below("time_in");
+        let deviation = match config.residual.len() {
+            0 => None,
+            c => Some(Tensor::from_slice(&config.residual, (1, c, 1, 1), device)?),
+        };
         Ok(Self {
+            deviation,
             device: device.clone(),
             kernels,
             embedding: Embedding::load(&r, &config)?,
@@ -298,7 +305,7 @@ impl Transformer {
         joint: usize,
     ) -> Result<OutputBasis> {
         let mut base = None;
-        for image in images.iter().filter(|_| self.config.residual) {
+        for image in images.iter().filter(|_| self.deviation.is_some()) {
             let starts = image.role == Role::Canvas || image.kind == Some(ControlKind::Placement);
             if let (true, true, Content::Latent(z)) =
                 (starts, image.is_aligned(frame)?, &image.content)
@@ -410,16 +417,41 @@ impl Transformer {
             &y.reshape((batch * context.joint, rows * cols, values))?,
             context.frame,
         )?;
-        let Some(base) = &context.basis.base else {
-            return Ok(y);
-        };
-        if context.joint == 1 {
-            return Ok(y.broadcast_add(base)?);
+        match &self.deviation {
+            Some(deviation) => precondition(&y, z, t, &context.basis, context.joint, deviation),
+            None => Ok(y),
         }
-        let (_, c, h, w) = y.dims4()?;
-        let y = y.reshape((batch, context.joint, c, h, w))?;
-        let first = y.narrow(1, 0, 1)?.broadcast_add(&base.unsqueeze(1)?)?;
-        let rest = y.narrow(1, 1, context.joint - 1)?;
-        Ok(Tensor::cat(&[&first, &rest], 1)?.reshape((batch * context.joint, c, h, w))?)
     }
+}
+
+/// x̂0 from the network's unit-scale answer `y` (`[N·joint, C, h, w]`, like `z`); `deviation` is σ, `[1, C, 1, 1]`.
+///
+/// With x0 ~ N(base, σ²) and z = (1−t)·x0 + t·ε, the best linear estimate is base + k·(z − (1−t)·base) with
+/// k = (1−t)σ² / ((1−t)²σ² + t²), and what it leaves unexplained has deviation σt / √((1−t)²σ² + t²)
+/// (Karras et al. 2022, table 1, for the linear path and a known mean).
+fn precondition(
+    y: &Tensor,
+    z: &Tensor,
+    t: f64,
+    basis: &OutputBasis,
+    joint: usize,
+    deviation: &Tensor,
+) -> Result<Tensor> {
+    let variance = deviation.sqr()?;
+    let spread = ((&variance * (1.0 - t).powi(2))? + t * t)?;
+    let k = ((&variance * (1.0 - t))? / &spread)?;
+    let unexplained = ((deviation * t)? / spread.sqrt()?)?;
+    let x = (z.broadcast_mul(&k)? + y.broadcast_mul(&unexplained)?)?;
+    let Some(base) = &basis.base else {
+        return Ok(x);
+    };
+    let kept = base.broadcast_mul(&(k * (t - 1.0))?.affine(1.0, 1.0)?)?;
+    if joint == 1 {
+        return Ok(x.broadcast_add(&kept)?);
+    }
+    let (n, c, h, w) = x.dims4()?;
+    let x = x.reshape((n / joint, joint, c, h, w))?;
+    let first = x.narrow(1, 0, 1)?.broadcast_add(&kept.unsqueeze(1)?)?;
+    let rest = x.narrow(1, 1, joint - 1)?;
+    Ok(Tensor::cat(&[&first, &rest], 1)?.reshape((n, c, h, w))?)
 }
