@@ -10,6 +10,7 @@ mod cache;
 mod config;
 mod device;
 mod embed;
+mod embedded;
 mod error;
 mod kernels;
 mod ops;
@@ -30,6 +31,7 @@ pub use config::{
 };
 pub use device::{DeviceKind, open as open_device};
 pub use embed::{Content, ImageInput};
+pub use embedded::{EMBEDDED_NAME, embedded};
 pub use error::{ModelError, Result};
 pub use ops::Kernels;
 pub use random::{random_folder, tiny_config};

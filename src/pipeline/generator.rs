@@ -139,11 +139,6 @@ pub trait Generator {
     ) -> Result<Tensor, GeneratorError>;
     /// Latents as RGB pictures: `[N, 3, H, W]`, clamped to 0..1.
     fn decode(&mut self, z: &Tensor, cancel: &Cancel) -> Result<Tensor, GeneratorError>;
-    /// What the artist should know about the last [`Generator::prepare`], such as a text that was cut; whole
-    /// sentences.
-    fn warnings(&self) -> Vec<String> {
-        Vec::new()
-    }
     /// How many outputs fit in one batch at this size.
     fn batch_limit(&self, width: u32, height: u32) -> usize;
 }

@@ -1,5 +1,16 @@
 //! From a job to events and pictures: preparation, sampling, composition. No threads, no files.
 
+pub mod blend;
+mod colour;
+pub mod error;
 pub mod event;
+pub mod frame;
 pub mod generator;
+pub mod prepare;
+pub mod resample;
+pub mod run;
 pub mod unireal;
+
+pub use error::PipelineError;
+pub use frame::Frame;
+pub use run::{RunOptions, run, run_with};

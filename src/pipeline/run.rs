@@ -1,0 +1,450 @@
+//! Running a job.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use candle_core::Tensor;
+
+use super::blend::{Rgb, Stopped, composite, enlarged, soft_alpha};
+use super::colour::ColourMatch;
+use super::error::PipelineError;
+use super::event::{CropRect, JobEvent, OutputPicture, Preview};
+use super::generator::{Branch, Cancel, Generator, GeneratorInfo};
+use super::prepare::{CanvasPart, Prepared, latent_cells, prepare};
+use crate::doc::{Job, Plane};
+use crate::sampler::guidance::mix;
+use crate::sampler::{Guidance, Masked, batch_noise, integrate, times};
+
+/// How a job is run; nothing here changes its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Whether [`JobEvent::Preview`]s are made.
+    pub previews: bool,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self { previews: true }
+    }
+}
+
+impl From<Stopped> for PipelineError {
+    fn from(_: Stopped) -> Self {
+        PipelineError::Cancelled
+    }
+}
+
+/// Runs a job with previews. See [`run_with`].
+///
+/// # Errors
+/// As [`run_with`].
+pub fn run(
+    job: &Job,
+    generator: &mut dyn Generator,
+    cancel: &Cancel,
+    on_event: &mut dyn FnMut(JobEvent),
+) -> Result<(), PipelineError> {
+    run_with(job, generator, cancel, RunOptions::default(), on_event)
+}
+
+/// Runs a job: prepares the inputs, samples, composes, and tells what happens. The same job gives the same bytes on
+/// the same device, whatever the batches and with or without previews.
+///
+/// # Errors
+/// [`PipelineError::Cancelled`] soon after `cancel` is set; else what was wrong with the job or the model. Outputs
+/// told before stay valid.
+pub fn run_with(
+    job: &Job,
+    generator: &mut dyn Generator,
+    cancel: &Cancel,
+    options: RunOptions,
+    on_event: &mut dyn FnMut(JobEvent),
+) -> Result<(), PipelineError> {
+    let began = Instant::now();
+    let info = generator.info().clone();
+    check(job, &info)?;
+    if let Some(warning) = model_warning(job, &info) {
+        on_event(JobEvent::Warning(warning));
+    }
+    on_event(JobEvent::Preparing);
+    let prepared = prepare(job, &info, cancel)?;
+    go_on(cancel)?;
+    generator.prepare(&prepared.inputs, cancel)?;
+    for warning in generator.take_warnings() {
+        on_event(JobEvent::Warning(warning));
+    }
+    let stage = Stage::new(job, &info, prepared, generator, cancel)?;
+    let outputs = job.spec.outputs as usize;
+    let joint = job.spec.joint as usize;
+    let limit = generator.batch_limit(stage.frame_width, stage.frame_height);
+    let mut batch = (limit / joint).clamp(1, outputs);
+    let mut told = Told {
+        began,
+        sampling: Instant::now(),
+        done: 0,
+        steps: 0,
+        previews: options.previews,
+        estimates: vec![None; outputs],
+    };
+    let mut first = 0;
+    while first < outputs {
+        let count = batch.min(outputs - first);
+        let batches_left = (outputs - first).div_ceil(batch);
+        told.steps = told.done + job.spec.steps * batches_left as u32;
+        let before = told.done;
+        let seeds: Vec<u64> = (first..first + count)
+            .map(|i| job.spec.seed.wrapping_add(i as u64))
+            .collect();
+        let sampled = stage
+            .sample(generator, &seeds, first, cancel, &mut told, on_event)
+            .and_then(|z| stage.decode_and_tell(generator, &z, &seeds, first, cancel, on_event));
+        match sampled {
+            Ok(()) => first += count,
+            // What was told of this batch is made again: outputs only follow when the whole batch is decoded.
+            Err(PipelineError::OutOfMemory) if count > 1 => {
+                batch = count.div_ceil(2);
+                told.done = before;
+                on_event(JobEvent::Warning(
+                    "The outputs do not fit into memory together: they are made in smaller groups"
+                        .into(),
+                ));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn go_on(cancel: &Cancel) -> Result<(), PipelineError> {
+    if cancel.is_cancelled() {
+        Err(PipelineError::Cancelled)
+    } else {
+        Ok(())
+    }
+}
+
+fn check(job: &Job, info: &GeneratorInfo) -> Result<(), PipelineError> {
+    job.validate()?;
+    let inputs = job.spec.inputs.len() + job.spec.regions.len();
+    if inputs > info.max_inputs {
+        return Err(PipelineError::TooManyInputs {
+            limit: info.max_inputs,
+            found: inputs,
+        });
+    }
+    let joint = job.spec.joint as usize;
+    if joint > info.max_joint {
+        return Err(PipelineError::TooManyJoint {
+            limit: info.max_joint,
+            found: joint,
+        });
+    }
+    Ok(())
+}
+
+/// A recipe made with other weights still runs, but its result will differ.
+fn model_warning(job: &Job, info: &GeneratorInfo) -> Option<String> {
+    let spec = &job.spec;
+    if !spec.model.is_empty() && spec.model != info.name {
+        return Some(format!(
+            "This recipe was made with the model {}: with {} the result will differ",
+            spec.model, info.name
+        ));
+    }
+    let other = !spec.model_hash.is_empty() && spec.model_hash != info.hash;
+    other.then(|| {
+        format!(
+            "This recipe was made with other weights of {}: the result will differ",
+            info.name
+        )
+    })
+}
+
+/// What has been told so far.
+struct Told {
+    began: Instant,
+    sampling: Instant,
+    done: u32,
+    steps: u32,
+    previews: bool,
+    estimates: Vec<Option<Arc<Vec<f32>>>>,
+}
+
+impl Told {
+    fn step(&mut self) -> JobEvent {
+        self.done += 1;
+        let mean = self.sampling.elapsed().as_secs_f64() / f64::from(self.done);
+        JobEvent::Step {
+            step: self.done,
+            steps: self.steps,
+            elapsed: self.began.elapsed().as_secs_f64(),
+            eta: mean * f64::from(self.steps.saturating_sub(self.done)),
+        }
+    }
+}
+
+/// All that stays the same over the batches of a job.
+struct Stage<'a> {
+    job: &'a Job,
+    crop: CropRect,
+    frame_width: u32,
+    frame_height: u32,
+    canvas: Option<CanvasPart>,
+    /// What shows of the result in the crop; `None` for a new picture.
+    alpha: Option<Arc<Plane>>,
+    /// Channels, rows and columns of a latent.
+    shape: [usize; 3],
+    /// The canvas's latent and, for each cell, whether it may change; `None` if all may.
+    known: Option<(Tensor, Vec<u8>)>,
+    times: Vec<f64>,
+    latent_rgb: Arc<Vec<[f32; 3]>>,
+}
+
+impl<'a> Stage<'a> {
+    fn new(
+        job: &'a Job,
+        info: &GeneratorInfo,
+        prepared: Prepared,
+        generator: &mut dyn Generator,
+        cancel: &Cancel,
+    ) -> Result<Self, PipelineError> {
+        let Prepared { frame, canvas, .. } = prepared;
+        let crop = frame.crop;
+        let shape = [
+            info.latent_channels,
+            (frame.height / info.downscale) as usize,
+            (frame.width / info.downscale) as usize,
+        ];
+        let (mut alpha, mut known) = (None, None);
+        if let Some(canvas) = &canvas {
+            alpha = Some(Arc::new(match &canvas.region {
+                None => Plane::filled(crop.width, crop.height, 255),
+                Some(region) => {
+                    let area = region.editable.values().iter().filter(|v| **v > 0).count();
+                    let feather = job.spec.blend.feather * (area as f32).sqrt();
+                    let picture = &canvas.picture;
+                    let open = [
+                        crop.x > 0,
+                        crop.y > 0,
+                        crop.x + crop.width < picture.width(),
+                        crop.y + crop.height < picture.height(),
+                    ];
+                    soft_alpha(&region.editable, &region.selected, feather, open)
+                }
+            }));
+            go_on(cancel)?;
+            if let Some(region) = &canvas.region {
+                let cells = latent_cells(&region.editable, shape[2], shape[1]);
+                if cells.contains(&0) {
+                    let clean = generator.encode(&canvas.rgb, frame.width, frame.height)?;
+                    known = Some((clean, cells));
+                }
+            }
+        }
+        Ok(Self {
+            job,
+            crop,
+            frame_width: frame.width,
+            frame_height: frame.height,
+            canvas,
+            alpha,
+            shape,
+            known,
+            times: times(job.spec.steps, info.shift),
+            latent_rgb: Arc::new(info.latent_rgb.clone()),
+        })
+    }
+
+    /// The known cells for a batch; joint pictures beyond the first are new throughout.
+    fn masked(&self, noise: &Tensor) -> Result<Option<Masked>, PipelineError> {
+        let Some((clean, cells)) = &self.known else {
+            return Ok(None);
+        };
+        let joint = self.job.spec.joint as usize;
+        let mut editable = cells.clone();
+        editable.resize(cells.len() * joint, 1);
+        let pictures = noise.dim(0)?;
+        let editable = editable.repeat(pictures / joint);
+        let [_, rows, columns] = self.shape;
+        let editable = Tensor::from_vec(editable, (pictures, 1, rows, columns), noise.device())?;
+        Ok(Some(Masked::new(&editable, clean, noise)?))
+    }
+
+    /// The latents of a batch, without noise.
+    fn sample(
+        &self,
+        generator: &mut dyn Generator,
+        seeds: &[u64],
+        first: usize,
+        cancel: &Cancel,
+        told: &mut Told,
+        on_event: &mut dyn FnMut(JobEvent),
+    ) -> Result<Tensor, PipelineError> {
+        let spec = &self.job.spec;
+        let joint = spec.joint as usize;
+        let device = generator.device().clone();
+        let noise = batch_noise(seeds, joint, self.shape, &device)?;
+        let masked = self.masked(&noise)?;
+        let weights = Guidance {
+            text: f64::from(spec.guidance_text),
+            image: f64::from(spec.guidance_image),
+        }
+        .weights();
+        let branches = [
+            (weights.full, Branch::Full),
+            (weights.no_text, Branch::NoText),
+            (weights.no_references, Branch::NoReferences),
+        ];
+        let mut velocity = |z: &Tensor, t: f64| -> Result<Tensor, PipelineError> {
+            let mut terms = Vec::with_capacity(branches.len());
+            for (weight, branch) in branches {
+                if weight != 0.0 {
+                    go_on(cancel)?;
+                    terms.push((weight, generator.velocity(z, t, branch, cancel)?));
+                }
+            }
+            // A device that works behind our back would make steps look quick and the last one slow.
+            device.synchronize()?;
+            match mix(terms)? {
+                Some(velocity) => Ok(velocity),
+                None => Ok(z.zeros_like()?),
+            }
+        };
+        integrate(
+            &noise,
+            &self.times,
+            spec.solver,
+            masked.as_ref(),
+            &mut velocity,
+            &mut |state| {
+                go_on(cancel)?;
+                let step = told.step();
+                on_event(step);
+                if told.previews {
+                    let x0 = state.x0()?;
+                    for i in 0..seeds.len() {
+                        let values = x0
+                            .narrow(0, i * joint, 1)?
+                            .flatten_all()?
+                            .to_vec1::<f32>()?;
+                        told.estimates[first + i] = Some(Arc::new(values));
+                    }
+                    on_event(JobEvent::Preview(self.preview(told)));
+                }
+                Ok(())
+            },
+        )
+    }
+
+    fn preview(&self, told: &Told) -> Preview {
+        Preview {
+            step: told.done,
+            shape: self.shape,
+            outputs: told.estimates.clone(),
+            crop: self.crop,
+            alpha: self.alpha.clone(),
+            latent_rgb: Arc::clone(&self.latent_rgb),
+        }
+    }
+
+    /// Decodes all latents of a batch, then composes and tells its outputs.
+    fn decode_and_tell(
+        &self,
+        generator: &mut dyn Generator,
+        z: &Tensor,
+        seeds: &[u64],
+        first: usize,
+        cancel: &Cancel,
+        on_event: &mut dyn FnMut(JobEvent),
+    ) -> Result<(), PipelineError> {
+        let finite = |z: &Tensor| -> candle_core::Result<bool> {
+            let values = z.flatten_all()?.to_vec1::<f32>()?;
+            Ok(values.iter().all(|value| value.is_finite()))
+        };
+        // A decoder's limits to 0..1 would hide it.
+        if !finite(z)? {
+            return Err(PipelineError::NotFinite);
+        }
+        // One at a time: decoding takes the most memory, and so a batch decodes to what single outputs decode to.
+        let mut decoded = Vec::with_capacity(z.dim(0)?);
+        for i in 0..z.dim(0)? {
+            go_on(cancel)?;
+            decoded.push(rgb_of(
+                &generator.decode(&z.narrow(0, i, 1)?.contiguous()?, cancel)?,
+            )?);
+        }
+        let joint = self.job.spec.joint as usize;
+        for (i, rgb) in decoded.iter().enumerate() {
+            go_on(cancel)?;
+            let picture = match (i % joint, &self.canvas, &self.alpha) {
+                (0, Some(canvas), Some(alpha)) => {
+                    let colour = self.colour_match(canvas, rgb);
+                    composite(&canvas.picture, self.crop, rgb, alpha, &colour, cancel)?
+                }
+                _ => enlarged(rgb, self.crop.width, self.crop.height, cancel)?,
+            };
+            on_event(JobEvent::Output(OutputPicture {
+                index: (first + i / joint) as u32,
+                joint: (i % joint) as u32,
+                seed: seeds[i / joint],
+                picture: Arc::new(picture),
+            }));
+        }
+        Ok(())
+    }
+
+    /// Fits the decoded crop to the canvas on the known ground around the region.
+    fn colour_match(&self, canvas: &CanvasPart, rgb: &Rgb) -> ColourMatch {
+        match &self.known {
+            Some((_, cells)) if self.job.spec.blend.colour_match => {
+                let ring = ring(cells, self.shape[2], rgb.width, rgb.height);
+                ColourMatch::fit(&canvas.rgb, &rgb.values, &ring)
+            }
+            _ => ColourMatch::none(),
+        }
+    }
+}
+
+/// Pixels of the known cells near those that may change, or of all known cells if those near are too few.
+fn ring(cells: &[u8], columns: usize, width: usize, height: usize) -> Vec<bool> {
+    let rows = cells.len() / columns;
+    let reach = (columns.max(rows) * 3).div_ceil(20).max(2);
+    let near = |x: usize, y: usize| {
+        let lines = y.saturating_sub(reach)..(y + reach + 1).min(rows);
+        lines.into_iter().any(|line| {
+            let row = &cells[line * columns..(line + 1) * columns];
+            row[x.saturating_sub(reach)..(x + reach + 1).min(columns)].contains(&1)
+        })
+    };
+    let pick = |place: &dyn Fn(usize, usize) -> bool| -> Vec<bool> {
+        let chosen: Vec<bool> = (0..cells.len())
+            .map(|i| cells[i] == 0 && place(i % columns, i / columns))
+            .collect();
+        (0..width * height)
+            .map(|i| chosen[(i / width * rows / height) * columns + i % width * columns / width])
+            .collect()
+    };
+    let ring = pick(&near);
+    if ring.iter().filter(|place| **place).count() >= 64 {
+        ring
+    } else {
+        pick(&|_, _| true)
+    }
+}
+
+/// A decoded picture `[1, 3, H, W]` on the processor.
+fn rgb_of(decoded: &Tensor) -> Result<Rgb, PipelineError> {
+    let (_, _, height, width) = decoded.dims4()?;
+    let values = decoded
+        .permute((0, 2, 3, 1))?
+        .flatten_all()?
+        .to_vec1::<f32>()?;
+    if !values.iter().all(|value| value.is_finite()) {
+        return Err(PipelineError::NotFinite);
+    }
+    Ok(Rgb {
+        width,
+        height,
+        values,
+    })
+}
