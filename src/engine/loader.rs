@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::message::ModelSource;
-use crate::model::{self, DeviceKind, FILES, Source, UniReal};
+use crate::model::{self, DeviceKind, FILES, Source};
 use crate::pipeline::error::is_out_of_memory;
 use crate::pipeline::generator::{Cancel, Generator};
 use crate::pipeline::unireal::UniRealGenerator;
@@ -59,7 +59,7 @@ impl Loader for ModelLoader {
             ModelSource::Folder(folder) => (name_of(folder), Source::Folder(folder.clone())),
         };
         let bytes = bytes_of(&source).max(1);
-        let model = UniReal::load_with(&source, &device, &mut |read, file| {
+        let generator = UniRealGenerator::load(&name, &source, &device, &mut |read, file| {
             progress((read as f64 / bytes as f64).min(1.0) as f32, file);
         })
         .map_err(|error| {
@@ -70,11 +70,11 @@ impl Loader for ModelLoader {
                 text
             }
         })?;
-        let parameters = model.config().parameters().total() as u64;
+        let parameters = generator.model().config().parameters().total() as u64;
         Ok(Loaded {
             device: device_words(&device),
             parameters,
-            generator: Box::new(UniRealGenerator::new(&name, model)),
+            generator: Box::new(generator),
         })
     }
 }
