@@ -21,8 +21,12 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make pictures from a job given by options
+    Generate(Box<GenerateArgs>),
     /// Print the recipe in a result, as JSON
     Inspect(InspectArgs),
+    /// Make a result again from the recipe in its file
+    Rerun(RerunArgs),
     /// Make a mask as coarse as a level asks
     Mask(MaskArgs),
     /// Make training samples from an asset pack

@@ -7,10 +7,13 @@
 pub mod args;
 mod editor;
 mod error;
+mod generate;
 mod inspect;
 mod mask;
 mod output;
 pub mod plan;
+mod rerun;
+mod run;
 
 use std::process::ExitCode;
 
@@ -50,7 +53,9 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         None => editor::run(cli.files),
+        Some(Command::Generate(args)) => generate::run(&args),
         Some(Command::Inspect(args)) => inspect::run(&args),
+        Some(Command::Rerun(args)) => rerun::run(&args),
         Some(Command::Mask(args)) => mask::run(&args),
         Some(Command::Data(command)) => crate::data::command::run(command).map_err(CliError::from),
     }

@@ -1,0 +1,97 @@
+//! `inlay generate`: a job from options.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args::GenerateArgs;
+use super::error::CliError;
+use super::plan::{self, Plan};
+use super::run::{self, Run};
+use crate::doc::job::{hash_mask, hash_picture};
+use crate::doc::{Job, Picture, Role};
+use crate::io::{self, cutout, names};
+
+/// Checks the options, reads the files, runs.
+pub fn run(args: &GenerateArgs) -> Result<(), CliError> {
+    let plan = plan::plan(args)?;
+    plan::device(&args.run)?;
+    let target = run::prepared_target(&args.run)?;
+    let document = match &args.canvas {
+        Some(canvas) => names::stem_of(canvas),
+        None => String::new(),
+    };
+    let protected = [plan.inputs.clone(), plan.masks.clone()].concat();
+    let (job, warnings) = load(plan)?;
+    run::run(
+        Run {
+            job,
+            document,
+            protected,
+            warnings,
+            args: &args.run,
+        },
+        &target,
+    )
+}
+
+/// Reads the files of a plan.
+fn load(plan: Plan) -> Result<(Job, Vec<String>), CliError> {
+    let Plan {
+        mut spec,
+        inputs,
+        masks,
+    } = plan;
+    let mut warnings = Vec::new();
+    let mut pictures = Vec::new();
+    for (input, file) in spec.inputs.iter_mut().zip(&inputs) {
+        let loaded = io::load(file)?;
+        warnings.extend(loaded.warnings);
+        let picture = as_input(loaded.picture, input.role, file)?;
+        input.hash = hash_picture(&picture);
+        pictures.push(Arc::new(picture));
+    }
+    let mut planes = Vec::new();
+    for (region, file) in spec.regions.iter_mut().zip(&masks) {
+        let loaded = io::mask::load(file)?;
+        warnings.extend(loaded.warnings);
+        if let Some(canvas) = spec_canvas(&spec.inputs).and_then(|at| pictures.get(at)) {
+            io::mask::check_size(&loaded.mask, canvas.width(), canvas.height(), file)?;
+        }
+        if loaded.mask.bounds().is_none() {
+            return Err(CliError::Failure(format!(
+                "the mask selects nothing, paint white where the object goes: {}",
+                file.display()
+            )));
+        }
+        region.hash = hash_mask(&loaded.mask);
+        planes.push(Arc::new(loaded.mask));
+    }
+    let job = Job {
+        spec,
+        pictures,
+        masks: planes,
+    };
+    Ok((job, warnings))
+}
+
+fn spec_canvas(inputs: &[crate::doc::job::JobInput]) -> Option<usize> {
+    inputs.iter().position(|input| input.role == Role::Canvas)
+}
+
+/// A picture as the job gets it: of an asset only the object, where it can be told from its surroundings.
+///
+/// # Errors
+/// A failure if an asset shows nothing.
+pub fn as_input(picture: Picture, role: Role, file: &Path) -> Result<Picture, CliError> {
+    if role != Role::Asset {
+        return Ok(picture);
+    }
+    match cutout::cut_out(&picture) {
+        Some(object) => Ok(object),
+        None if picture.has_alpha() => Err(CliError::Failure(format!(
+            "the picture of the object is fully transparent, choose another: {}",
+            file.display()
+        ))),
+        None => Ok(picture),
+    }
+}
