@@ -317,14 +317,16 @@ fn preview_picture(latent: &[f32], shape: [usize; 3], matrix: &[[f32; 3]]) -> Op
         return None;
     }
     let mut rgba = Vec::with_capacity(cells * 4);
+    let (weights, bias) = (&matrix[..channels], matrix[channels]);
     for cell in 0..cells {
-        for channel in 0..3 {
-            let sum: f32 = (0..channels)
-                .map(|c| matrix[c][channel] * latent[c * cells + cell])
-                .sum();
-            let value = (sum + matrix[channels][channel]).clamp(0.0, 1.0);
-            rgba.push((value * 255.0).round() as u8);
+        let mut rgb = bias;
+        for (c, row) in weights.iter().enumerate() {
+            let value = latent[c * cells + cell];
+            for (sum, weight) in rgb.iter_mut().zip(row) {
+                *sum += weight * value;
+            }
         }
+        rgba.extend(rgb.map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8));
         rgba.push(255);
     }
     let (width, height) = (columns as u32, rows as u32);

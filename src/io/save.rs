@@ -1,7 +1,7 @@
 //! Writing whole files or nothing: a temporary file in the same folder, then a rename.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::SaveError;
@@ -59,7 +59,14 @@ pub fn check_folder(folder: &Path) -> Result<(), SaveError> {
 pub fn make_folder(folder: &Path) -> Result<(), SaveError> {
     match std::fs::create_dir_all(folder) {
         Ok(()) => Ok(()),
-        Err(_) if folder.exists() => Err(SaveError::NotAFolder(folder.into())),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::AlreadyExists | ErrorKind::NotADirectory
+            ) =>
+        {
+            Err(SaveError::NotAFolder(folder.into()))
+        }
         Err(error) => Err(SaveError::from_write(&error, &folder.join("result.png"))),
     }
 }
