@@ -361,6 +361,12 @@ fn a_rerun_finds_its_pictures_or_asks_for_them() {
         "{err}"
     );
     fails(
+        "rerun a.png --out b.png",
+        at,
+        2,
+        "the recipe is for the model “model”, name its folder with --model",
+    );
+    fails(
         &format!("{rerun} --set colour=red"),
         at,
         2,

@@ -12,6 +12,7 @@ use crate::doc::job::{JobInput, Solver, hash_mask, hash_picture};
 use crate::doc::prompt::parse_tags;
 use crate::doc::{Job, JobSpec, Level, Picture, Plane, Role};
 use crate::io::{self, cutout, metadata, names};
+use crate::model::EMBEDDED_NAME;
 
 /// Reads the recipe, finds its pictures, runs.
 pub fn run(args: &RerunArgs) -> Result<(), CliError> {
@@ -24,6 +25,12 @@ pub fn run(args: &RerunArgs) -> Result<(), CliError> {
         set(&mut spec, change)?;
     }
     spec.validate().map_err(CliError::usage)?;
+    if args.run.model.is_none() && spec.model != EMBEDDED_NAME {
+        return Err(CliError::Usage(format!(
+            "the recipe is for the model “{}”, name its folder with --model",
+            spec.model
+        )));
+    }
     let replaced = replacements(&args.inputs, spec.inputs.len())?;
     super::plan::device(&args.run)?;
     let target = run::prepared_target(&args.run)?;
