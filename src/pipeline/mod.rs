@@ -1,6 +1,7 @@
 //! From a job to events and pictures: preparation, sampling, composition. No threads, no files.
 
 pub mod blend;
+mod collage;
 mod colour;
 pub mod error;
 pub mod event;

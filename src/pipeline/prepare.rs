@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use super::collage::collage;
 use super::error::PipelineError;
 use super::event::CropRect;
 use super::frame::Frame;
 use super::generator::{Cancel, GeneratorInfo, InputImage, Inputs};
 use super::resample::{Window, resampled};
 use crate::doc::job::JobInput;
-use crate::doc::level::editable_region;
+use crate::doc::level::{editable_region, shown_mask};
 use crate::doc::{ControlKind, Job, Level, Picture, Plane, Role};
 
 /// The ground under an asset, and what is around it.
@@ -153,18 +154,36 @@ pub(super) fn prepare(
     for (mask, region) in job.masks.iter().zip(&job.spec.regions) {
         go_on(cancel)?;
         let size = (frame.width as usize, frame.height as usize);
+        // A box was trained as a rectangle, whatever the stroke looks like.
+        let shown = shown_mask(mask, region.level);
         let values = resampled(window(frame.crop), size, 1, &mut |y, x, row| {
-            read_plane(mask, y, x, row)
+            read_plane(&shown, y, x, row)
         });
         images.push(mask_image(values, region.level, &frame));
     }
-    let inputs = Inputs {
+    let mut inputs = Inputs {
         text,
         images,
         width: frame.width,
         height: frame.height,
         joint: job.spec.joint as usize,
     };
+    if let Some(canvas) = &canvas
+        && let Some(values) = collage(job, &inputs, &canvas.rgb, info.max_inputs)
+    {
+        // Last, so that the prompt's numbers stay; the words never name it.
+        inputs.images.push(InputImage {
+            key: key(&values, frame.width, frame.height),
+            role: Role::Control,
+            kind: Some(ControlKind::Placement),
+            level: None,
+            fit: None,
+            width: frame.width,
+            height: frame.height,
+            values,
+            placed: None,
+        });
+    }
     Ok(Prepared {
         inputs,
         frame,
@@ -392,7 +411,7 @@ fn asset_image(picture: &Picture, placed: Option<[f32; 4]>, info: &GeneratorInfo
 }
 
 /// Bounds (x0, y0, x1, y1) of what is not transparent.
-fn cut_out_bounds(picture: &Picture) -> Option<(u32, u32, u32, u32)> {
+pub(super) fn cut_out_bounds(picture: &Picture) -> Option<(u32, u32, u32, u32)> {
     let alpha: Vec<u8> = picture
         .pixels()
         .iter()
@@ -433,7 +452,7 @@ fn on_ground(value: u8, ground: u8, alpha: u8) -> u8 {
 }
 
 /// A row of a picture over a ground; the edge goes on outside.
-fn read_rgb(
+pub(super) fn read_rgb(
     picture: &Picture,
     y: i64,
     x: i64,
