@@ -539,6 +539,8 @@ fn the_model_sees_the_crop_the_mask_as_drawn_and_the_place_of_the_asset() {
             (Role::Asset, None, None),
             (Role::Control, Some(ControlKind::Depth), None),
             (Role::Control, Some(ControlKind::Mask), Some(Level::Blob)),
+            // The collage, made because the asset is cut out and no placement was given.
+            (Role::Control, Some(ControlKind::Placement), None),
         ]
     );
     // A constant map stays constant whatever its size.
