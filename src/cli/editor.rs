@@ -16,9 +16,7 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), CliError> {
             "there is no display to open the editor on, use `inlay generate` to work without a window",
         ));
     }
-    Err(CliError::failure(
-        "this build has no window, use `inlay generate` to work without one",
-    ))
+    crate::ui::run(files).map_err(|error| CliError::failure(error.to_string()))
 }
 
 /// Whether a window could be opened at all. Only X11 and Wayland sessions can lack a display.

@@ -1,4 +1,4 @@
-//! The window. `logic.rs` takes in what happened, the widgets draw and emit actions, `apply.rs` carries them out.
+//! The window. `logic.rs` takes in what happened, the widgets draw and emit actions, `apply` carries them out.
 
 mod app;
 mod apply;
@@ -13,6 +13,7 @@ mod logic;
 mod prompt;
 mod regions;
 mod results;
+mod run;
 mod sample;
 mod scene;
 mod slots;
@@ -26,5 +27,6 @@ mod view;
 pub use app::App;
 pub use backend::Backend;
 pub use commands::Command;
+pub use run::run;
 pub use state::{Action, ModelState, Session};
 pub use tool::Tool;

@@ -1,4 +1,4 @@
-//! The window's state: the document, what is chosen, what runs, what came out. Widgets read it; only `apply.rs`
+//! The window's state: the document, what is chosen, what runs, what came out. Widgets read it; only `apply`
 //! and `logic.rs` change it.
 
 use std::path::PathBuf;

@@ -1,5 +1,7 @@
 //! Every action of the artist as one value, with its words, keys and icon. Menus, the palette, the key sheet
-//! and the keyboard are made from this table; widgets emit these, and `apply.rs` carries them out.
+//! and the keyboard are made from this table; widgets emit these, and `apply` carries them out.
+
+mod tools;
 
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
 
@@ -271,7 +273,7 @@ impl Command {
                 Some(Icon::Redo),
                 const { &[ctrl_shift(Key::Z), ctrl(Key::Y)] },
             ),
-            Command::Tool(tool) => tool_info(tool),
+            Command::Tool(tool) => tools::tool_info(tool),
             Command::SwapBrush => make(
                 "Swap brush and eraser",
                 "Change between painting and taking away",
@@ -349,7 +351,7 @@ impl Command {
                 Some(Icon::Feather),
                 const { &[shift(Key::F)] },
             ),
-            Command::Level(level) => level_info(level),
+            Command::Level(level) => tools::level_info(level),
             Command::Generate => make(
                 "Generate",
                 "Make the outputs",
@@ -555,96 +557,6 @@ impl Command {
             Command::Undo | Command::Redo | Command::FillMask | Command::Paste
         );
         function_key || (shortcut.modifiers.command && !edits_text)
-    }
-}
-
-fn tool_info(tool: Tool) -> Info {
-    let (text, tip, icon, keys): (_, _, _, &[KeyboardShortcut]) = match tool {
-        Tool::Brush => (
-            "Brush",
-            "Paint where the object goes; Shift-click draws a straight line, Ctrl takes away, Alt-drag changes the size",
-            Icon::Brush,
-            const { &[key(Key::B)] },
-        ),
-        Tool::Eraser => (
-            "Eraser",
-            "Take away from the mask; Shift-click draws a straight line",
-            Icon::Eraser,
-            const { &[key(Key::E)] },
-        ),
-        Tool::Line => (
-            "Straight line",
-            "Drag a straight stroke",
-            Icon::Line,
-            const { &[key(Key::N)] },
-        ),
-        Tool::Box => (
-            "Box",
-            "Select a box; Ctrl takes away",
-            Icon::Box,
-            const { &[key(Key::U)] },
-        ),
-        Tool::Lasso => (
-            "Lasso",
-            "Select a free shape; Ctrl takes away",
-            Icon::Lasso,
-            const { &[key(Key::L)] },
-        ),
-        Tool::Fill => (
-            "Fill",
-            "Click inside a closed outline to fill it",
-            Icon::Fill,
-            const { &[key(Key::F)] },
-        ),
-        Tool::Hand => (
-            "Hand",
-            "Drag the picture; also Space or the middle button with any tool",
-            Icon::Hand,
-            const { &[key(Key::H)] },
-        ),
-    };
-    Info {
-        text,
-        tip,
-        menu: Some(Menu::Edit),
-        icon: Some(icon),
-        keys,
-    }
-}
-
-fn level_info(level: Level) -> Info {
-    let (text, tip, icon, keys): (_, _, _, &[KeyboardShortcut]) = match level {
-        Level::Exact => (
-            "Exact",
-            "This silhouette: the object keeps to the mask's edge",
-            Icon::LevelExact,
-            const { &[key(Key::Num1)] },
-        ),
-        Level::Outline => (
-            "Outline",
-            "About this outline: small departures are fine",
-            Icon::LevelOutline,
-            const { &[key(Key::Num2)] },
-        ),
-        Level::Blob => (
-            "Blob",
-            "This pose, roughly: the mask is a scribble",
-            Icon::LevelBlob,
-            const { &[key(Key::Num3)] },
-        ),
-        Level::Box => (
-            "Box level",
-            "Somewhere in here, this big: only the mask's bounds count",
-            Icon::LevelBox,
-            const { &[key(Key::Num4)] },
-        ),
-    };
-    Info {
-        text,
-        tip,
-        menu: Some(Menu::Mask),
-        icon: Some(icon),
-        keys,
     }
 }
 

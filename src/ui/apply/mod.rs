@@ -1,0 +1,319 @@
+//! Carries out what widgets ask for: the one module that changes the session on the artist's behalf.
+
+mod mask;
+mod outputs;
+mod pictures;
+
+use eframe::egui;
+
+use super::backend::Backend;
+use super::commands::Command;
+use super::files::{Destination, Files};
+use super::sample;
+use super::state::{Action, PaletteState, Session, Which};
+use super::toasts::Kind;
+use super::tool::{Input, Tool};
+use crate::doc::Mask;
+use crate::doc::document::Edit;
+
+/// The least and the largest brush, in picture pixels.
+pub const BRUSH_SIZES: std::ops::RangeInclusive<f32> = 1.0..=2048.0;
+/// Pixels by which the mask is grown, shrunk and feathered at once.
+const EDGE_STEP: f32 = 4.0;
+
+/// What actions reach beyond the session.
+pub struct Env<'a> {
+    /// egui.
+    pub ctx: &'a egui::Context,
+    /// The engine.
+    pub backend: &'a mut dyn Backend,
+    /// Files.
+    pub files: &'a mut Files,
+}
+
+impl Session {
+    /// Carries out one action.
+    pub fn apply(&mut self, action: Action, env: &mut Env<'_>) {
+        match action {
+            Action::Command(command) => self.run(command, env),
+            Action::Edit(edit) => {
+                self.edit(edit);
+            }
+            Action::Seal => self.history.seal(),
+            Action::SelectSlot(slot) => self.slot = Some(slot),
+            Action::SelectRegion(region) => self.region = Some(region),
+            Action::Show(output) => self.shown = output,
+            Action::Star(id) => {
+                if let Some(output) = self.outputs.iter_mut().find(|o| o.id == id) {
+                    output.starred = !output.starred;
+                }
+            }
+            Action::Accept(id) => self.accept(id),
+            Action::Save(id) => self.save(id, env),
+            Action::Remove(id) => self.remove(id),
+            Action::Pointer(input) => self.pointer(input, env.ctx),
+            Action::Brush(brush) => self.set_brush(brush),
+            Action::Zoom { view, by, at, pane } => {
+                let points = env.ctx.pixels_per_point();
+                self.view_mut(view).zoom(by, at, pane, points);
+            }
+            Action::Pan(view, by) => {
+                let points = env.ctx.pixels_per_point();
+                self.view_mut(view).pan(by, points);
+            }
+            Action::Fit(view) => self.view_mut(view).fit(),
+            Action::WipeTo(at) => self.wipe = Some(at.clamp(0.0, 1.0)),
+            Action::Browse(destination) => env.files.browse(destination),
+            Action::Take(dropped, destination) => self.take(dropped, destination, env),
+            Action::SampleObject(index) => {
+                if let Some((picture, name)) = sample::object(index) {
+                    self.add_picture(picture, None, name.to_owned(), None, Destination::Auto);
+                }
+            }
+            Action::InsertWord(word) => self.insert = Some(word),
+            Action::CloseDialogs => {
+                self.palette = None;
+                self.keys = false;
+                self.exact = false;
+                self.pending = None;
+            }
+            Action::PaletteText(text) => self.palette = Some(PaletteState { text, chosen: 0 }),
+            Action::PaletteMove(by) => {
+                if let Some(palette) = &mut self.palette {
+                    palette.chosen = palette.chosen.saturating_add_signed(by);
+                }
+            }
+        }
+    }
+
+    fn view_mut(&mut self, which: Which) -> &mut super::view::Viewport {
+        match which {
+            Which::Canvas => &mut self.view,
+            Which::Results => &mut self.results_view,
+        }
+    }
+
+    /// Makes an undoable change; a refusal becomes a message.
+    pub fn edit(&mut self, edit: Edit) -> bool {
+        match self.history.apply(&mut self.document, edit) {
+            Ok(()) => {
+                self.mend_choices();
+                true
+            }
+            Err(error) => {
+                self.toasts.add(Kind::Error, error.to_string());
+                false
+            }
+        }
+    }
+
+    /// After a change: what is chosen must be there.
+    pub fn mend_choices(&mut self) {
+        let document = &self.document;
+        self.slot = self.slot.filter(|&id| document.slot(id).is_some());
+        self.region = self
+            .region
+            .filter(|&id| document.region(id).is_some())
+            .or_else(|| document.regions().last().map(|region| region.id));
+        if let Some(live) = &self.live
+            && document.region(live.region).is_none()
+        {
+            self.live = None;
+        }
+    }
+
+    /// Carries out a command.
+    pub fn run(&mut self, command: Command, env: &mut Env<'_>) {
+        match command {
+            Command::New => self.replace_document(crate::doc::Document::new(), "untitled"),
+            Command::OpenSample => match sample::document() {
+                Some(document) => self.replace_document(document, "sample"),
+                None => self
+                    .toasts
+                    .add(Kind::Error, "the sample can't be read, install Inlay again"),
+            },
+            Command::AddPicture => env.files.browse(Destination::Auto),
+            Command::Paste => env
+                .ctx
+                .send_viewport_cmd(egui::ViewportCommand::RequestPaste),
+            Command::LoadMask => env.files.browse(Destination::Mask),
+            Command::SaveMask => match self.active_mask() {
+                Some((_, mask)) => env.files.save_mask(mask.to_plane()),
+                None => self.say("there is no mask to save, paint one first"),
+            },
+            Command::SaveResult => match self.shown {
+                Some(id) => self.save(id, env),
+                None => self.say("choose a result to save first"),
+            },
+            Command::Quit => env.ctx.send_viewport_cmd(egui::ViewportCommand::Close),
+            Command::Undo => {
+                self.give_up_stroke();
+                if self.history.undo(&mut self.document).is_none() {
+                    self.say("there is nothing to undo");
+                }
+                self.mend_choices();
+            }
+            Command::Redo => {
+                self.give_up_stroke();
+                if self.history.redo(&mut self.document).is_none() {
+                    self.say("there is nothing to redo");
+                }
+                self.mend_choices();
+            }
+            Command::Tool(tool) => {
+                self.pointer(Input::Abort, env.ctx);
+                self.tool = tool;
+            }
+            Command::SwapBrush => {
+                self.tool = if self.tool == Tool::Eraser {
+                    Tool::Brush
+                } else {
+                    Tool::Eraser
+                };
+            }
+            Command::BrushSmaller => self.scale_brush(1.0 / 1.2),
+            Command::BrushLarger => self.scale_brush(1.2),
+            Command::NewMask => self.new_mask(),
+            Command::RemoveMask => match self.region {
+                Some(region) => {
+                    self.edit(Edit::RemoveRegion(region));
+                }
+                None => self.say("there is no mask to remove"),
+            },
+            Command::ClearMask => self.change_mask(Mask::clear),
+            Command::FillMask => self.change_mask(Mask::fill_all),
+            Command::InvertMask => self.change_mask(Mask::invert),
+            Command::GrowMask => self.change_mask(|mask| mask.grow(EDGE_STEP)),
+            Command::ShrinkMask => self.change_mask(|mask| mask.shrink(EDGE_STEP)),
+            Command::FeatherMask => self.change_mask(|mask| mask.feather(EDGE_STEP)),
+            Command::Level(level) => {
+                if let Some(region) = self.ensure_region() {
+                    self.edit(Edit::SetLevel(region, level));
+                }
+            }
+            Command::Generate => self.generate(env),
+            Command::Cancel => self.cancel(env),
+            Command::RandomSeed => {
+                // The clock's low bits are as good as dice for choosing a seed.
+                let clock = std::time::SystemTime::now()
+                    .duration_since(std::time::UNIX_EPOCH)
+                    .map_or(0, |time| time.as_nanos() as u64);
+                let seed = (clock ^ (clock >> 17)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44;
+                let action = self.settings_with(|settings| settings.seed = seed);
+                self.apply(action, env);
+            }
+            Command::PreviousResult => self.step_result(-1),
+            Command::NextResult => self.step_result(1),
+            Command::StarResult => {
+                if let Some(id) = self.shown {
+                    self.apply(Action::Star(id), env);
+                }
+            }
+            Command::AcceptResult => match self.shown {
+                Some(id) => self.accept(id),
+                None => self.say("choose a result to accept first"),
+            },
+            Command::RemoveResult => {
+                if let Some(id) = self.shown {
+                    self.remove(id);
+                }
+            }
+            Command::ClearResults => {
+                let running = self.job.as_ref().map(|job| job.id);
+                self.outputs
+                    .retain(|output| output.starred || Some(output.job) == running);
+                self.mend_shown();
+            }
+            Command::Wipe => {
+                self.wipe = match self.wipe {
+                    None => Some(0.5),
+                    Some(_) => None,
+                };
+                if self.wipe.is_some() && self.shown.is_none() {
+                    self.shown = self.outputs.last().map(|output| output.id);
+                }
+            }
+            Command::ShowCanvas => self.escape(env),
+            Command::ZoomFit => {
+                self.view.fit();
+                self.results_view.fit();
+            }
+            Command::Zoom100 => self.set_scale(1.0, env),
+            Command::Zoom200 => self.set_scale(2.0, env),
+            Command::Zoom400 => self.set_scale(4.0, env),
+            Command::Zoom800 => self.set_scale(8.0, env),
+            Command::ZoomIn => self.set_scale(self.view.stop(true), env),
+            Command::ZoomOut => self.set_scale(self.view.stop(false), env),
+            Command::ShowMask => self.show_mask = !self.show_mask,
+            Command::Grid => self.grid = !self.grid,
+            Command::Theme => {
+                let theme = match env.ctx.theme() {
+                    egui::Theme::Dark => egui::Theme::Light,
+                    egui::Theme::Light => egui::Theme::Dark,
+                };
+                env.ctx.set_theme(theme);
+            }
+            Command::LargerUi => scale_interface(env.ctx, 1.1),
+            Command::SmallerUi => scale_interface(env.ctx, 1.0 / 1.1),
+            Command::ExactText => self.exact = !self.exact,
+            Command::Palette => {
+                self.palette = match self.palette {
+                    None => Some(PaletteState::default()),
+                    Some(_) => None,
+                };
+            }
+            Command::Keys => self.keys = !self.keys,
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        self.toasts.add(Kind::Info, text);
+    }
+
+    /// Esc: gives up what is going on, closes what is open, or shows the canvas.
+    fn escape(&mut self, env: &mut Env<'_>) {
+        if self.machine.is_busy() || self.live.is_some() {
+            self.pointer(Input::Abort, env.ctx);
+        } else if self.palette.is_some() || self.keys || self.exact || self.pending.is_some() {
+            self.apply(Action::CloseDialogs, env);
+        } else if self.wipe.is_some() {
+            self.wipe = None;
+        } else if self.grid {
+            self.grid = false;
+        } else {
+            self.shown = None;
+        }
+    }
+
+    fn replace_document(&mut self, document: crate::doc::Document, name: &str) {
+        if self.job.is_some() {
+            return self.say("a job is running, cancel it first");
+        }
+        self.document = document;
+        self.history = crate::doc::History::default();
+        self.name = name.to_owned();
+        self.outputs.clear();
+        self.shown = None;
+        self.live = None;
+        self.wipe = None;
+        self.grid = false;
+        self.region = None;
+        self.view.fit();
+        self.results_view.fit();
+        self.mend_choices();
+    }
+
+    fn set_scale(&mut self, scale: f32, env: &Env<'_>) {
+        let (pane, points) = (self.pane, env.ctx.pixels_per_point());
+        let at = env
+            .ctx
+            .pointer_hover_pos()
+            .filter(|at| pane.contains(*at))
+            .unwrap_or(pane.center());
+        self.view.set_scale(scale, at, pane, points);
+    }
+}
+
+fn scale_interface(ctx: &egui::Context, by: f32) {
+    ctx.set_zoom_factor((ctx.zoom_factor() * by).clamp(0.5, 3.0));
+}

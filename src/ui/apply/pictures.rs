@@ -1,0 +1,140 @@
+//! Pictures and masks that come in.
+
+use std::sync::Arc;
+
+use super::{Env, Session};
+use crate::doc::document::Edit;
+use crate::doc::{Mask, Picture, Purpose};
+use crate::ui::files::Destination;
+use crate::ui::state::Dropped;
+use crate::ui::toasts::Kind;
+
+impl Session {
+    pub(super) fn take(
+        &mut self,
+        dropped: Vec<Dropped>,
+        destination: Destination,
+        env: &mut Env<'_>,
+    ) {
+        self.pending = None;
+        let mut paths = Vec::new();
+        for item in dropped {
+            match item {
+                Dropped::Path(path) => paths.push(path),
+                Dropped::Picture(picture) => {
+                    let cutout = crate::io::cutout::cut_out(&picture).map(Arc::new);
+                    let name = "pasted".to_owned();
+                    self.add_picture(picture, cutout, name, None, destination);
+                }
+            }
+        }
+        if !paths.is_empty() {
+            env.files.load(paths, destination);
+        }
+    }
+
+    /// Puts a picture where it belongs.
+    pub fn add_picture(
+        &mut self,
+        picture: Arc<Picture>,
+        cutout: Option<Arc<Picture>>,
+        name: String,
+        source: Option<String>,
+        destination: Destination,
+    ) {
+        let edit = match destination {
+            Destination::Mask => {
+                let plane = crate::io::mask::from_picture(&picture);
+                return self.take_mask(&plane);
+            }
+            Destination::Slot(slot) => Edit::ReplacePicture {
+                slot,
+                picture,
+                name,
+                source,
+            },
+            Destination::As(Purpose::Canvas) => match self.document.canvas().map(|slot| slot.id) {
+                Some(slot) => Edit::ReplacePicture {
+                    slot,
+                    picture,
+                    name: name.clone(),
+                    source,
+                },
+                None => Edit::AddSlot {
+                    picture,
+                    name: name.clone(),
+                    source,
+                    purpose: Some(Purpose::Canvas),
+                },
+            },
+            Destination::As(purpose) => {
+                let alone = cutout.filter(|_| purpose == Purpose::Asset);
+                Edit::AddSlot {
+                    picture: alone.unwrap_or(picture),
+                    name,
+                    source,
+                    purpose: Some(purpose),
+                }
+            }
+            Destination::Auto if self.document.canvas().is_none() => {
+                self.name.clone_from(&name);
+                Edit::AddSlot {
+                    picture,
+                    name,
+                    source,
+                    purpose: Some(Purpose::Canvas),
+                }
+            }
+            Destination::Auto => Edit::AddSlot {
+                picture: cutout.unwrap_or(picture),
+                name,
+                source,
+                purpose: None,
+            },
+        };
+        let canvas_before = self.shown_size();
+        if self.edit(edit) {
+            self.slot = self.document.slots().last().map(|slot| slot.id);
+            self.place_new_asset();
+            if self.shown_size() != canvas_before {
+                self.view.fit();
+                self.results_view.fit();
+            }
+        }
+    }
+
+    /// A new object belongs to the first mask that places nothing yet.
+    pub(super) fn place_new_asset(&mut self) {
+        let Some(slot) = self.slot else { return };
+        if self.document.purpose(slot) != Some(Purpose::Asset) {
+            return;
+        }
+        let taken = |id| {
+            let mut regions = self.document.regions().iter();
+            regions.any(|region| region.asset == Some(id))
+        };
+        let free = self.document.regions().iter().find(|r| r.asset.is_none());
+        if let Some(region) = free.map(|region| region.id)
+            && !taken(slot)
+        {
+            self.edit(Edit::SetAsset(region, Some(slot)));
+        }
+    }
+
+    /// Makes a plane the chosen mask, stretched to the canvas.
+    pub fn take_mask(&mut self, plane: &crate::doc::Plane) {
+        let Some(canvas) = self.canvas() else {
+            return self.say("add a canvas first, the mask lies on it");
+        };
+        let (width, height) = (canvas.width(), canvas.height());
+        let mut mask = Mask::from_plane(plane);
+        if (mask.width(), mask.height()) != (width, height) {
+            mask = mask.resized(width, height);
+            self.toasts.add(
+                Kind::Warning,
+                "the mask had another size and was stretched to the canvas",
+            );
+        }
+        self.change_mask(|old| *old = mask);
+    }
+}

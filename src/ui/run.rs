@@ -1,0 +1,62 @@
+//! Opens the window.
+
+use std::path::PathBuf;
+
+use eframe::egui;
+
+use super::app::App;
+use super::backend::Backend;
+use crate::engine::Engine;
+use crate::engine::message::{Event, JobId, JobPreview, ModelSource, Request};
+
+impl Backend for Engine {
+    fn send(&mut self, request: Request) -> Result<(), String> {
+        Engine::send(self, request).map_err(|error| error.to_string())
+    }
+
+    fn cancel(&mut self, job: JobId) {
+        Engine::cancel(self, job);
+    }
+
+    fn poll(&mut self) -> Vec<Event> {
+        Engine::poll(self)
+    }
+
+    fn latest_preview(&mut self) -> Option<JobPreview> {
+        Engine::latest_preview(self)
+    }
+}
+
+/// The smallest window in points.
+const SMALLEST: [f32; 2] = [900.0, 600.0];
+
+/// Opens the editor with these files, or with the sample project, and returns when its window is closed.
+///
+/// # Errors
+/// One sentence if there is no display, no graphics adapter or no worker thread; it names `inlay generate`.
+pub fn run(files: Vec<PathBuf>) -> anyhow::Result<()> {
+    let options = eframe::NativeOptions {
+        viewport: egui::ViewportBuilder::default()
+            .with_title("Inlay")
+            .with_app_id("inlay")
+            .with_inner_size([1280.0, 800.0])
+            .with_min_inner_size(SMALLEST)
+            .with_drag_and_drop(true),
+        ..Default::default()
+    };
+    let opened = eframe::run_native(
+        "Inlay",
+        options,
+        Box::new(move |creation| {
+            let ctx = creation.egui_ctx.clone();
+            let engine = Engine::start(move || ctx.request_repaint())?;
+            let model = Some(ModelSource::Embedded);
+            Ok(Box::new(App::new(creation, Box::new(engine), model, files)))
+        }),
+    );
+    opened.map_err(|error| {
+        anyhow::anyhow!(
+            "the window can't be opened ({error}), use `inlay generate` to work without one"
+        )
+    })
+}
