@@ -22,6 +22,7 @@ def main():
     p.add_argument("--run", type=Path, required=True)
     p.add_argument("--tokenizer", type=Path, required=True)
     p.add_argument("--out", type=Path, required=True)
+    p.add_argument("--steps", type=int, help="default sampling steps, if not the run's")
     p.add_argument("--name", default="unireal-nano")
     a = p.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
@@ -38,7 +39,7 @@ def main():
         "format": 1, "family": "unireal", "name": a.name, "preset": meta["preset"], "resolution": meta["size"],
         "autoencoder": AUTOENCODER, "text": asdict(text),
         "transformer": {k: v for k, v in asdict(transformer).items() if k != "text_width"},
-        "schedule": {"shift": meta["shift"], "steps": meta["steps"]},
+        "schedule": {"shift": meta["shift"], "steps": a.steps or meta["steps"]},
         "latent_rgb": json.load(open(a.ae / "latent_rgb.json")),
     }
     json.dump(config, open(a.out / "config.json", "w"), indent=1)
