@@ -77,6 +77,28 @@ fn without_a_display_the_editor_names_the_command_line() {
     );
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_display_that_does_not_answer_is_one_sentence_too() {
+    let folder = folder();
+    let output = Command::cargo_bin("inlay")
+        .expect("the program")
+        .current_dir(folder.path())
+        .env("DISPLAY", ":7654")
+        .env_remove("WAYLAND_DISPLAY")
+        .env_remove("WAYLAND_SOCKET")
+        .output()
+        .expect("runs");
+    let err = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(output.stdout.is_empty());
+    assert!(
+        err.starts_with("error: ") && err.contains("`inlay generate`"),
+        "{err}"
+    );
+    assert_eq!(err.lines().count(), 1, "{err}");
+}
+
 #[test]
 fn a_mask_becomes_a_box() {
     let folder = folder();

@@ -375,6 +375,28 @@ fn a_rerun_finds_its_pictures_or_asks_for_them() {
     );
 }
 
+#[test]
+fn the_bench_prints_its_figures_as_json() {
+    let folder = studio();
+    let at = folder.path();
+    let line = "bench --model model --device cpu --inputs 1,3 --repeats 1 --json";
+    let (code, out, err) = inlay(line, at);
+    assert_eq!(code, 0, "{err}");
+    let json: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    let steps = json["steps"].as_array().expect("steps");
+    let inputs: Vec<_> = steps.iter().map(|step| step["inputs"].as_u64()).collect();
+    assert_eq!(inputs, [Some(1), Some(3)]);
+    for key in ["matmul_gflops", "encode_ms", "decode_ms"] {
+        assert!(json[key].as_f64().is_some_and(|value| value > 0.0), "{key}");
+    }
+    fails(
+        "bench --model model --device gpu",
+        at,
+        2,
+        "there is no device “gpu”, use auto, cpu, cuda or metal",
+    );
+}
+
 /// Ctrl+C ends a job with a sentence and leaves no half file.
 #[cfg(unix)]
 #[test]

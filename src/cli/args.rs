@@ -29,6 +29,8 @@ pub enum Command {
     Rerun(RerunArgs),
     /// Make a mask as coarse as a level asks
     Mask(MaskArgs),
+    /// Measure how fast a model is on this machine
+    Bench(BenchArgs),
     /// Make training samples from an asset pack
     #[command(subcommand)]
     Data(DataCommand),
@@ -151,4 +153,24 @@ pub struct MaskArgs {
     /// The PNG to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+}
+
+/// Arguments of `inlay bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// A model folder; the model in the program if left out
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// What to compute on: auto, cpu, cuda or metal
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: String,
+    /// Numbers of input pictures to measure, such as 1,2,4,8
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub inputs: Vec<u8>,
+    /// How often each figure is taken; the median counts
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub repeats: Option<u32>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub json: bool,
 }

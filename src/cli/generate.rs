@@ -14,7 +14,7 @@ use crate::io::{self, cutout, names};
 /// Checks the options, reads the files, runs.
 pub fn run(args: &GenerateArgs) -> Result<(), CliError> {
     let plan = plan::plan(args)?;
-    plan::device(&args.run)?;
+    plan::device(&args.run.device)?;
     let target = run::prepared_target(&args.run)?;
     let document = match &args.canvas {
         Some(canvas) => names::stem_of(canvas),

@@ -5,6 +5,7 @@
 //! stdout only as JSON and through [`output`] alone.
 
 pub mod args;
+mod bench;
 mod editor;
 mod error;
 mod generate;
@@ -57,6 +58,7 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Rerun(args)) => rerun::run(&args),
         Some(Command::Mask(args)) => mask::run(&args),
+        Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Data(command)) => crate::data::command::run(command).map_err(CliError::from),
     }
 }

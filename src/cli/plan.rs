@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::{GenerateArgs, RunArgs};
+use super::args::GenerateArgs;
 use super::error::CliError;
 use crate::doc::job::{BlendSpec, JOB_VERSION, JobInput, JobRegion, Solver};
 use crate::doc::prompt::parse_tags;
@@ -118,13 +118,12 @@ pub fn plan(args: &GenerateArgs) -> Result<Plan, CliError> {
 ///
 /// # Errors
 /// A usage error that names the devices.
-pub fn device(args: &RunArgs) -> Result<DeviceKind, CliError> {
-    let name = args.device.to_lowercase();
-    let known = DeviceKind::ALL.into_iter().find(|kind| kind.name() == name);
+pub fn device(name: &str) -> Result<DeviceKind, CliError> {
+    let word = name.to_lowercase();
+    let known = DeviceKind::ALL.into_iter().find(|kind| kind.name() == word);
     known.ok_or_else(|| {
         CliError::Usage(format!(
-            "there is no device “{}”, use auto, cpu, cuda or metal",
-            args.device
+            "there is no device “{name}”, use auto, cpu, cuda or metal"
         ))
     })
 }

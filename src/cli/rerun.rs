@@ -32,7 +32,7 @@ pub fn run(args: &RerunArgs) -> Result<(), CliError> {
         )));
     }
     let replaced = replacements(&args.inputs, spec.inputs.len())?;
-    super::plan::device(&args.run)?;
+    super::plan::device(&args.run.device)?;
     let target = run::prepared_target(&args.run)?;
     let mut protected = vec![args.file.clone()];
     let mut warnings = Vec::new();

@@ -212,7 +212,8 @@ fn load_generator(args: &RunArgs, cancel: &Cancel) -> Result<Box<dyn Generator>,
         Some(folder) => ModelSource::Folder(folder.clone()),
         None => ModelSource::Embedded,
     };
-    let loaded = ModelLoader::new(plan::device(args)?).load(&source, cancel, &mut |_, _| {});
+    let loaded =
+        ModelLoader::new(plan::device(&args.device)?).load(&source, cancel, &mut |_, _| {});
     loaded
         .map(|loaded| loaded.generator)
         .map_err(CliError::Failure)
