@@ -50,7 +50,7 @@ fn stage(blocks: &[ResBlock], x: &mut Plane, relu: bool, cancel: &dyn Fn() -> bo
     let mut hidden = Plane::new(x.rows, x.cols, x.channels);
     for (i, block) in blocks.iter().enumerate() {
         check_cancel(cancel)?;
-        block.conv1.into_plane(x, &mut hidden, true);
+        block.conv1.write_to(x, &mut hidden, true);
         block
             .conv2
             .add_to(&hidden, x, relu && i + 1 == blocks.len());

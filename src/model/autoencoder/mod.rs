@@ -17,8 +17,8 @@ use super::weights::{AUTOENCODER_FILE, Reader, Tensors};
 pub struct Autoencoder(Form);
 
 enum Form {
-    Plain(plain::Autoencoder),
-    Fused(fused::Autoencoder),
+    Plain(Box<plain::Autoencoder>),
+    Fused(Box<fused::Autoencoder>),
 }
 
 impl Autoencoder {
@@ -30,8 +30,8 @@ impl Autoencoder {
     ) -> Result<Self> {
         let r = Reader::new(tensors, AUTOENCODER_FILE, kernels);
         Ok(Self(match kernels {
-            Kernels::Plain => Form::Plain(plain::Autoencoder::new(config, &r)?),
-            Kernels::Fused => Form::Fused(fused::Autoencoder::new(config, &r)?),
+            Kernels::Plain => Form::Plain(Box::new(plain::Autoencoder::new(config, &r)?)),
+            Kernels::Fused => Form::Fused(Box::new(fused::Autoencoder::new(config, &r)?)),
         }))
     }
 

@@ -198,12 +198,12 @@ impl Kernel {
             _ => (x.rows, x.cols),
         };
         let mut y = Plane::new(rows, cols, self.outputs());
-        self.into_plane(x, &mut y, relu);
+        self.write_to(x, &mut y, relu);
         y
     }
 
     /// Into a plane of the same size and of this kernel's channels.
-    pub fn into_plane(&self, x: &Plane, y: &mut Plane, relu: bool) {
+    pub fn write_to(&self, x: &Plane, y: &mut Plane, relu: bool) {
         assert_eq!(y.channels, self.outputs());
         let out = Shared(y.values.as_mut_ptr());
         let y = &*y;
@@ -222,7 +222,7 @@ impl Kernel {
         let out = Shared(y.values.as_mut_ptr());
         let y = &*y;
         self.apply(x, |row, col, channel, values| {
-            // SAFETY: as in `into_plane`.
+            // SAFETY: as in `write_to`.
             let to = unsafe { out.slice(y.at(row, col) + channel, values.len()) };
             for (to, v) in to.iter_mut().zip(values) {
                 let sum = *to + *v;
@@ -240,7 +240,7 @@ pub(crate) fn unfold(kernels: &[Kernel; 2], x: &Plane) -> Plane {
     let y_ref = &y;
     for (dy, kernel) in kernels.iter().enumerate() {
         kernel.apply(x, |row, col, first, values| {
-            // SAFETY: as in `into_plane`; the two pixels of a row are adjacent in memory.
+            // SAFETY: as in `write_to`; the two pixels of a row are adjacent in memory.
             let to = unsafe { out.slice(y_ref.at(2 * row + dy, 2 * col) + first, values.len()) };
             to.copy_from_slice(values);
         });

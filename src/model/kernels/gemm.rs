@@ -60,14 +60,22 @@ impl Packed {
     }
 }
 
-/// Multiplies `rows` rows of `a` (each `lda` after the one before) by `weights` and hands each tile row to
-/// `finish(row, first column, values)`.
+/// Results that are ready: `rows` rows from `row` on, `real` columns from `column` on.
+pub(crate) struct Done<'a> {
+    pub row: usize,
+    pub rows: usize,
+    pub column: usize,
+    pub real: usize,
+    pub values: &'a [[f32; NR]; MR],
+}
+
+/// Multiplies `rows` rows of `a` (each `lda` after the one before) by `weights` and hands each tile to `finish`.
 pub(crate) fn multiply(
     rows: usize,
     a: &[f32],
     lda: usize,
     weights: &Packed,
-    finish: impl Fn(usize, usize, &[f32]) + Sync,
+    finish: impl Fn(Done) + Sync,
 ) {
     multiply_with(isa(), rows, a, lda, weights, finish);
 }
@@ -78,7 +86,7 @@ fn multiply_with(
     a: &[f32],
     lda: usize,
     weights: &Packed,
-    finish: impl Fn(usize, usize, &[f32]) + Sync,
+    finish: impl Fn(Done) + Sync,
 ) {
     if rows == 0 {
         return;
@@ -112,9 +120,13 @@ fn multiply_with(
                 unsafe {
                     tile::multiply(isa, tile_rows, halves, &[part], lda, 16 * halves, &mut out)
                 };
-                for (i, values) in out.0.iter().enumerate().take(tile_rows) {
-                    finish(row + i, panel * NR, &values[..real]);
-                }
+                finish(Done {
+                    row,
+                    rows: tile_rows,
+                    column: panel * NR,
+                    real,
+                    values: &out.0,
+                });
             }
         }
     });
@@ -135,18 +147,19 @@ pub(crate) unsafe fn filled(len: usize, fill: impl FnOnce(Shared)) -> Vec<f32> {
 /// a·Wᵀ + bias.
 pub(crate) fn linear(rows: usize, a: &[f32], weights: &Packed, bias: Option<&[f32]>) -> Vec<f32> {
     let n = weights.outputs;
+    assert!(bias.is_none_or(|b| b.len() == n));
     // SAFETY: `multiply` hands over every row and column once, and tasks never share one.
     unsafe {
         filled(rows * n, |out| {
-            multiply(rows, a, weights.inputs, weights, |row, column, values| {
-                let to = out.slice(row * n + column, values.len());
-                match bias {
-                    Some(bias) => {
-                        for ((to, v), b) in to.iter_mut().zip(values).zip(&bias[column..]) {
-                            *to = v + b;
+            multiply(rows, a, weights.inputs, weights, |done| {
+                for (i, values) in done.values.iter().enumerate().take(done.rows) {
+                    let to = out.slice((done.row + i) * n + done.column, done.real);
+                    to.copy_from_slice(&values[..done.real]);
+                    if let Some(bias) = bias {
+                        for (to, b) in to.iter_mut().zip(&bias[done.column..]) {
+                            *to += b;
                         }
                     }
-                    None => to.copy_from_slice(values),
                 }
             });
         })
@@ -166,12 +179,15 @@ pub(crate) fn linear_gated(
     // SAFETY: as in `linear`.
     unsafe {
         filled(rows * n, |out| {
-            multiply(rows, a, weights.inputs, weights, |row, column, values| {
-                let to = out.slice(row * n + column, values.len());
-                let old = &residual[row * n + column..];
-                let gate = &gate[column..];
-                for (i, v) in values.iter().enumerate() {
-                    to[i] = old[i] + gate[i] * v;
+            multiply(rows, a, weights.inputs, weights, |done| {
+                let gate = &gate[done.column..done.column + done.real];
+                for (i, values) in done.values.iter().enumerate().take(done.rows) {
+                    let at = (done.row + i) * n + done.column;
+                    let to = out.slice(at, done.real);
+                    let old = &residual[at..at + done.real];
+                    for (((to, old), gate), v) in to.iter_mut().zip(old).zip(gate).zip(values) {
+                        *to = old + gate * v;
+                    }
                 }
             });
         })
@@ -216,34 +232,42 @@ impl PackedSwiglu {
         // SAFETY: as in `linear`; every panel holds 16 columns of each matrix.
         unsafe {
             filled(rows * n, |out| {
-                multiply(
-                    rows,
-                    a,
-                    self.weights.inputs,
-                    &self.weights,
-                    |row, column, values| {
-                        let first = column / 2;
-                        let to = out.slice(row * n + first, (n - first).min(16));
-                        swiglu_tile(to, values);
-                    },
-                );
+                multiply(rows, a, self.weights.inputs, &self.weights, |done| {
+                    let mut results = [[0f32; 16]; MR];
+                    swiglu_tile(&mut results, done.values);
+                    let first = done.column / 2;
+                    let real = (n - first).min(16);
+                    for (i, result) in results.iter().enumerate().take(done.rows) {
+                        let to = out.slice((done.row + i) * n + first, real);
+                        to.copy_from_slice(&result[..real]);
+                    }
+                });
             })
         }
     }
 }
 
 super::simd::multiversion! {
-    /// to = silu(values[..16]) · values[16..].
-    pub(crate) fn swiglu_tile(to: &mut [f32], values: &[f32]) = swiglu_tile_body
+    /// results = silu(values[..16]) · values[16..], row by row.
+    fn swiglu_tile(results: &mut [[f32; 16]; MR], values: &[[f32; NR]; MR]) = swiglu_tile_body
 }
 
 #[inline(always)]
-fn swiglu_tile_body(to: &mut [f32], values: &[f32]) {
-    let mut result = [0f32; 16];
-    for i in 0..16 {
-        result[i] = super::simd::silu(values[i]) * values[16 + i];
+fn swiglu_tile_body(results: &mut [[f32; 16]; MR], values: &[[f32; NR]; MR]) {
+    // One long loop over flat copies: compilers do not turn short ones into vectors.
+    let (mut gates, mut ups) = ([[0f32; 16]; MR], [[0f32; 16]; MR]);
+    for i in 0..MR {
+        gates[i].copy_from_slice(&values[i][..16]);
+        ups[i].copy_from_slice(&values[i][16..]);
     }
-    to.copy_from_slice(&result[..to.len()]);
+    let flat = results.as_flattened_mut();
+    for ((result, gate), up) in flat
+        .iter_mut()
+        .zip(gates.as_flattened())
+        .zip(ups.as_flattened())
+    {
+        *result = super::simd::silu(*gate) * up;
+    }
 }
 
 #[cfg(test)]
@@ -278,9 +302,12 @@ mod tests {
             for isa in available() {
                 let mut c = vec![f32::NAN; rows * outputs];
                 let out = Shared(c.as_mut_ptr());
-                multiply_with(isa, rows, &a, inputs, &packed, |row, column, values| {
-                    unsafe { out.slice(row * outputs + column, values.len()) }
-                        .copy_from_slice(values);
+                multiply_with(isa, rows, &a, inputs, &packed, |done| {
+                    for i in 0..done.rows {
+                        let at = (done.row + i) * outputs + done.column;
+                        unsafe { out.slice(at, done.real) }
+                            .copy_from_slice(&done.values[i][..done.real]);
+                    }
                 });
                 for row in 0..rows {
                     for column in 0..outputs {

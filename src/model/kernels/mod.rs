@@ -4,6 +4,9 @@
 //! value is summed in one fixed order whatever the number of rows, threads or tiles, so that a batch equals its
 //! members one by one, bit for bit, on one machine.
 
+// In kernels an index that runs over several arrays is the clearest notation.
+#![allow(clippy::needless_range_loop)]
+
 pub(crate) mod attention;
 pub(crate) mod conv;
 pub(crate) mod gemm;

@@ -105,13 +105,10 @@ pub(crate) fn split_heads(qkv: &[f32], s: Split, keep_raw: bool) -> SplitHeads {
                         let (b, block) = (task / blocks, task % blocks);
                         let mut buffer = [0f32; MAX_DIM];
                         let key = &mut buffer[..dim];
-                        for t in block * NR..((block + 1) * NR).min(s.tokens) {
-                            let row = &qkv[(b * s.tokens + t) * 3 * width..][..3 * width];
-                            let turn = s.turn.map(|turn| Turn {
-                                cos: &turn.cos[t * dim / 2..(t + 1) * dim / 2],
-                                sin: &turn.sin[t * dim / 2..(t + 1) * dim / 2],
-                            });
-                            for h in 0..s.heads {
+                        // One head after the other: its panel of keys stays in the cache.
+                        for h in 0..s.heads {
+                            for t in block * NR..((block + 1) * NR).min(s.tokens) {
+                                let row = &qkv[(b * s.tokens + t) * 3 * width..][..3 * width];
                                 let at = ((b * s.heads + h) * s.tokens + t) * dim;
                                 let q = q_out.slice(at, dim);
                                 normalise(q, &row[h * dim..(h + 1) * dim], s.q_norm, s.eps, scale);
@@ -125,13 +122,15 @@ pub(crate) fn split_heads(qkv: &[f32], s: Split, keep_raw: bool) -> SplitHeads {
                                 if keep_raw {
                                     raw.slice(at, dim).copy_from_slice(key);
                                 }
-                                if let Some(turn) = turn {
-                                    rotate(q, turn.cos, turn.sin);
-                                    rotate(key, turn.cos, turn.sin);
+                                if let Some(turn) = s.turn {
+                                    let pairs = t * dim / 2..(t + 1) * dim / 2;
+                                    rotate(q, &turn.cos[pairs.clone()], &turn.sin[pairs.clone()]);
+                                    rotate(key, &turn.cos[pairs.clone()], &turn.sin[pairs]);
                                 }
-                                let base = (b * s.heads + h) * panel + block * NR * dim + t % NR;
+                                let panel = keys_out
+                                    .slice((b * s.heads + h) * panel + block * NR * dim, NR * dim);
                                 for (d, v) in key.iter().enumerate() {
-                                    keys_out.slice(base + d * NR, 1)[0] = *v;
+                                    panel[d * NR + t % NR] = *v;
                                 }
                                 v_out
                                     .slice(at, dim)
