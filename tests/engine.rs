@@ -67,6 +67,7 @@ impl Loader for ToyLoader {
     }
 }
 
+#[allow(clippy::type_complexity, reason = "a hook's type has no name")]
 /// A hook that stops at a given call, says so, and goes on when told.
 fn gate(
     at: usize,

@@ -367,11 +367,14 @@ fn a_batch_equals_its_members_bit_for_bit() {
     }
 }
 
+/// A change of a request.
+type Change = fn(&mut Request);
+
 #[test]
 fn every_part_of_a_request_matters() {
     let mut model = load(AttentionKind::Cached, Kernels::Fused);
     let base = flat(&velocity(&mut model, &request(), 1, Condition::Full));
-    let changes: [(&str, fn(&mut Request)); 8] = [
+    let changes: [(&str, Change); 8] = [
         ("text", |r| r.text = "another text".into()),
         ("canvas", |r| r.images[0] = picture(9, Role::Canvas, 64, 48)),
         ("asset", |r| r.images[1] = asset(9)),
@@ -442,7 +445,7 @@ fn cancelling_anywhere_leaves_a_usable_model() {
 #[test]
 fn unfit_requests_are_refused_with_a_sentence() {
     let mut model = load(AttentionKind::Cached, Kernels::Fused);
-    let cases: [(&str, fn(&mut Request)); 11] = [
+    let cases: [(&str, Change); 11] = [
         (
             "9 input pictures, masks included, are more than the model's 8",
             |r| {

@@ -183,7 +183,7 @@ mod tests {
             prop_assert!(crop.x <= x0 && crop.y <= y0);
             prop_assert!(crop.x + crop.width >= x1 && crop.y + crop.height >= y1);
             prop_assert!(crop.x + crop.width <= canvas.0 && crop.y + crop.height <= canvas.1);
-            prop_assert!(frame.width % 16 == 0 && frame.height % 16 == 0);
+            prop_assert!(frame.width.is_multiple_of(16) && frame.height.is_multiple_of(16));
             prop_assert!(frame.width >= 16 && frame.height >= 16);
             // Pixels stay square within a tenth unless the canvas is a strip.
             let stretch = f64::from(frame.width) / f64::from(crop.width)

@@ -78,6 +78,9 @@ fn cubic(at: f64) -> Taps {
     }
 }
 
+/// Takes a finished row by its number, and may stop with an error.
+pub type WriteRow<'a, E> = dyn FnMut(usize, &[f32]) -> Result<(), E> + 'a;
+
 /// Resamples `window` of a picture to `width` × `height` pixels of `channels` interleaved values.
 ///
 /// `read(y, x, row)` fills `row` with the pixels of row `y` from column `x` on; both may lie outside the picture.
@@ -89,7 +92,7 @@ pub fn resample<E>(
     channels: usize,
     read: &mut dyn FnMut(i64, i64, &mut [f32]),
     wanted: &dyn Fn(usize) -> bool,
-    write: &mut dyn FnMut(usize, &[f32]) -> Result<(), E>,
+    write: &mut WriteRow<'_, E>,
 ) -> Result<(), E> {
     let columns = taps(window.x, window.width, width);
     let rows = taps(window.y, window.height, height);

@@ -195,7 +195,7 @@ mod tests {
                         let expected = (1.0 - t) * values(&clean)[cell] + t * values(&noise)[cell];
                         assert!((seen[cell] - expected).abs() < 1e-6);
                     }
-                    Ok(z.affine(1.7, 0.3)?)
+                    z.affine(1.7, 0.3)
                 },
                 &mut |state| {
                     estimates.push(values(&state.x0()?));

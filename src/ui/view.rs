@@ -73,12 +73,12 @@ impl Viewport {
     }
 
     /// A point of the window as picture pixels.
-    pub fn to_picture(&self, at: Pos2, pane: Rect, points: f32) -> Pos2 {
+    pub fn to_picture(self, at: Pos2, pane: Rect, points: f32) -> Pos2 {
         ((at - self.offset(pane, points)).to_vec2() / self.points_per_pixel(points)).to_pos2()
     }
 
     /// Picture pixels as a point of the window.
-    pub fn to_window(&self, at: Pos2, pane: Rect, points: f32) -> Pos2 {
+    pub fn to_window(self, at: Pos2, pane: Rect, points: f32) -> Pos2 {
         pos2(
             at.x * self.points_per_pixel(points),
             at.y * self.points_per_pixel(points),

@@ -156,6 +156,10 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx512f,avx2,fma")]
+    #[allow(
+        clippy::needless_range_loop,
+        reason = "indices of several registers and pointers at once"
+    )]
     unsafe fn tile512<const ROWS: usize, const HALVES: usize>(
         parts: &[Part],
         lda: usize,
@@ -218,6 +222,10 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,fma")]
+    #[allow(
+        clippy::needless_range_loop,
+        reason = "indices of several registers and pointers at once"
+    )]
     unsafe fn tile2<const ROWS: usize, const VECTORS: usize>(
         first: usize,
         half: usize,
