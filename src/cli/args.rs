@@ -10,7 +10,7 @@ use crate::data::command::DataCommand;
 #[derive(Debug, Parser)]
 #[command(name = "inlay", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// Pictures or a project to open in the editor
+    /// Pictures to open in the editor
     #[arg(value_name = "FILES")]
     pub files: Vec<PathBuf>,
     /// What to do without a window
