@@ -6,7 +6,7 @@ use eframe::egui::{self, CentralPanel, Frame, Key, Margin, Panel, Ui};
 
 use super::apply::Env;
 use super::backend::Backend;
-use super::files::{Destination, Files};
+use super::files::{Destination, Files, Outcome};
 use super::regions::Regions;
 use super::slots::DropTarget;
 use super::state::{Action, Session};
@@ -49,10 +49,8 @@ impl App {
             thumbs: Thumbs::default(),
             title: String::new(),
         };
-        if let Some(model) = model
-            && let Err(why) = app.backend.send(Request::Load(model))
-        {
-            app.session.model = super::state::ModelState::Failed(why);
+        if let Some(model) = model {
+            app.load_model(model);
         }
         if files.is_empty() {
             if let Some(document) = sample::document() {
@@ -64,6 +62,12 @@ impl App {
             app.files.load(files, Destination::Auto);
         }
         app
+    }
+
+    fn load_model(&mut self, model: ModelSource) {
+        if let Err(why) = self.backend.send(Request::Load(model)) {
+            self.session.model = super::state::ModelState::Failed(why);
+        }
     }
 
     /// Whether nothing goes on in the background: no file is read, no region computed.
@@ -221,6 +225,9 @@ impl eframe::App for App {
             self.session.on_preview(preview);
         }
         while let Some(outcome) = self.files.poll() {
+            if let Outcome::Model(folder) = &outcome {
+                self.load_model(ModelSource::Folder(folder.clone()));
+            }
             self.session.on_file(outcome);
         }
         self.session.on_input(ctx);

@@ -54,6 +54,7 @@ fn starts_group(command: Command) -> bool {
         command,
         Command::AddPicture
             | Command::SaveResult
+            | Command::OpenModel
             | Command::Quit
             | Command::Undo
             | Command::Tool(Tool::Brush)
@@ -222,8 +223,11 @@ fn level(ui: &mut Ui, session: &Session, enabled: bool, roomy: bool, out: &mut V
         .region
         .and_then(|id| session.document.region(id))
         .map_or(Level::default(), |region| region.level);
-    ui.label(RichText::new("Level").color(Palette::of(ui).weak))
-        .on_hover_text("How strictly the mask is meant");
+    // The icons say enough where there is little room.
+    if ui.available_width() > 560.0 {
+        ui.label(RichText::new("Level").color(Palette::of(ui).weak))
+            .on_hover_text("How strictly the mask is meant");
+    }
     for level in Level::ALL {
         let command = Command::Level(level);
         if icons::command_button(ui, command, level == current, enabled).clicked() {

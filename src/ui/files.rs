@@ -49,6 +49,8 @@ pub enum Outcome {
     Saved(u64, PathBuf),
     /// A mask was written.
     MaskSaved(PathBuf),
+    /// A model's folder was chosen.
+    Model(PathBuf),
     /// Something the artist should know.
     Warning(String),
     /// It failed; the sentence says why and what to do.
@@ -137,6 +139,16 @@ impl Files {
             };
             for path in &paths {
                 tell_loaded(path, destination, tell);
+            }
+        });
+    }
+
+    /// Lets the artist choose a model's folder.
+    pub fn browse_model(&mut self) {
+        self.errand("open dialog", move |tell| {
+            let dialog = rfd::FileDialog::new().set_title("Open model");
+            if let Some(folder) = dialog.pick_folder() {
+                tell(Outcome::Model(folder));
             }
         });
     }

@@ -96,6 +96,7 @@ impl Session {
                 let text = format!("mask saved as {}", path.display());
                 self.toasts.add(Kind::Info, text);
             }
+            Outcome::Model(_) => self.model = ModelState::Loading(0.0, "the model".to_owned()),
             Outcome::Warning(text) => self.toasts.add(Kind::Warning, text),
             Outcome::Failed(text) => self.toasts.add(Kind::Error, text),
         }

@@ -27,6 +27,9 @@ impl Backend for Engine {
     }
 }
 
+/// Names a model's folder to use instead of the model inside the program.
+const MODEL_VARIABLE: &str = "INLAY_MODEL";
+
 /// The smallest window in points.
 const SMALLEST: [f32; 2] = [900.0, 600.0];
 
@@ -50,8 +53,15 @@ pub fn run(files: Vec<PathBuf>) -> anyhow::Result<()> {
         Box::new(move |creation| {
             let ctx = creation.egui_ctx.clone();
             let engine = Engine::start(move || ctx.request_repaint())?;
-            let model = Some(ModelSource::Embedded);
-            Ok(Box::new(App::new(creation, Box::new(engine), model, files)))
+            // For trying another model without choosing it each time.
+            let folder = std::env::var_os(MODEL_VARIABLE).filter(|folder| !folder.is_empty());
+            let model = folder.map_or(ModelSource::Embedded, |f| ModelSource::Folder(f.into()));
+            Ok(Box::new(App::new(
+                creation,
+                Box::new(engine),
+                Some(model),
+                files,
+            )))
         }),
     );
     opened.map_err(|error| {

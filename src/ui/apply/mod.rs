@@ -145,6 +145,7 @@ impl Session {
                 Some(id) => self.save(id, env),
                 None => self.say("choose a result to save first"),
             },
+            Command::OpenModel => env.files.browse_model(),
             Command::Quit => env.ctx.send_viewport_cmd(egui::ViewportCommand::Close),
             Command::Undo => {
                 self.give_up_stroke();

@@ -19,6 +19,7 @@ pub enum Command {
     LoadMask,
     SaveMask,
     SaveResult,
+    OpenModel,
     Quit,
     Undo,
     Redo,
@@ -131,7 +132,7 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 
 impl Command {
     /// Every command, in the order of the menus and the palette.
-    pub const ALL: [Command; 58] = [
+    pub const ALL: [Command; 59] = [
         Command::Generate,
         Command::Cancel,
         Command::New,
@@ -141,6 +142,7 @@ impl Command {
         Command::LoadMask,
         Command::SaveMask,
         Command::SaveResult,
+        Command::OpenModel,
         Command::Quit,
         Command::Undo,
         Command::Redo,
@@ -251,6 +253,13 @@ impl Command {
                 Some(File),
                 Some(Icon::Save),
                 const { &[ctrl(Key::S)] },
+            ),
+            Command::OpenModel => make(
+                "Open model…",
+                "Use another model: a folder with its config.json and weights",
+                Some(File),
+                None,
+                &[],
             ),
             Command::Quit => make(
                 "Quit",
