@@ -14,7 +14,7 @@ use crate::doc::{ControlKind, Job, Level, Picture, Plane, Role};
 
 /// The ground under an asset, and what is around it.
 const ASSET_GROUND: [u8; 3] = [128; 3];
-/// Air around a cut-out on each side, as a share of its longer side.
+/// Air around a cut-out on each side, as a share of the square's side: as in the training data.
 const ASSET_MARGIN: f64 = 0.1;
 /// Alpha from which a pixel belongs to a cut-out.
 const CUT_OUT: u8 = 8;
@@ -370,7 +370,7 @@ fn asset_image(picture: &Picture, placed: Option<[f32; 4]>, info: &GeneratorInfo
     } else {
         0.0
     };
-    let side = width.max(height) * (1.0 + 2.0 * margin);
+    let side = width.max(height) / (1.0 - 2.0 * margin);
     let square = Window {
         x: f64::from(x0) + (width - side) / 2.0,
         y: f64::from(y0) + (height - side) / 2.0,
@@ -568,10 +568,10 @@ mod tests {
         }
         let image = asset_image(&picture, None, &info());
         assert_eq!((image.width, image.height), (64, 64));
-        // 80 pixels fill 1/1.2 of the side: 53.3 of 64, from 5.3 to 58.7; 40 fill half of that.
-        let row = [4, 5, 6, 57, 58, 59].map(|x| colour(&image, x, 32));
+        // 80 pixels fill 0.8 of the side: 51.2 of 64, from 6.4 to 57.6; 40 fill half of that.
+        let row = [5, 6, 7, 56, 57, 58].map(|x| colour(&image, x, 32));
         assert_eq!(row, ["grey", "mixed", "red", "red", "mixed", "grey"]);
-        let column = [17, 18, 19, 44, 45, 46].map(|y| colour(&image, 32, y));
+        let column = [18, 19, 20, 43, 44, 45].map(|y| colour(&image, 32, y));
         assert_eq!(column, ["grey", "mixed", "red", "red", "mixed", "grey"]);
     }
 
