@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::data::command::DataCommand;
+use crate::eval::command::EvalArgs;
 
 /// Put objects into pictures: an editor, and the same jobs without a window.
 #[derive(Debug, Parser)]
@@ -34,6 +35,8 @@ pub enum Command {
     /// Make training samples from an asset pack
     #[command(subcommand)]
     Data(DataCommand),
+    /// Compare a model with pasting and seamless pasting
+    Eval(Box<EvalArgs>),
 }
 
 /// Arguments of `inlay generate`.

@@ -59,6 +59,7 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
         Some(Command::Rerun(args)) => rerun::run(&args),
         Some(Command::Mask(args)) => mask::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
+        Some(Command::Eval(args)) => crate::eval::command::run(&args).map_err(CliError::from),
         Some(Command::Data(command)) => crate::data::command::run(command).map_err(CliError::from),
     }
 }

@@ -55,6 +55,8 @@ pub struct Record {
     pub object: Vec<u8>,
     /// 255 where the output differs from the canvas.
     pub changed: Vec<u8>,
+    /// Where in the asset picture the object is. For judging only: it is not written.
+    pub asset_object: Option<Vec<u8>>,
 }
 
 struct Field {

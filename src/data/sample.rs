@@ -34,6 +34,8 @@ struct Pictures {
     canvas: Option<Vec<[u8; 3]>>,
     target: Vec<[u8; 3]>,
     asset: Option<Vec<[u8; 3]>>,
+    /// Where in the asset picture the object is.
+    asset_object: Option<Vec<u8>>,
     placement: Option<Vec<[u8; 3]>>,
     /// The visible part of the object where it is at last, and where it was.
     object: Vec<u8>,
@@ -77,6 +79,11 @@ impl Maker {
     /// The pictures' side.
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    /// What sample `index` is planned to be. Only if it can't be made as planned it becomes something else.
+    pub fn planned(&self, index: u64) -> Task {
+        self.planner.plan(&self.pack, self.seed, index, 0).task
     }
 
     /// Sample `index` of the stream.
@@ -264,10 +271,16 @@ impl Maker {
             Some(cut) => Some(cut?),
             None => None,
         };
-        let asset = match (&cut, plan.asset_ground) {
-            (None, _) => None,
-            (Some(cut), AssetGround::Plain(ground)) => Some(over(cut, ground)),
-            (Some(_), AssetGround::Scene) => Some(self.snapshot(plan, &meshes[1], other, rng)?),
+        let (asset, asset_object) = match (&cut, plan.asset_ground) {
+            (None, _) => (None, None),
+            (Some(cut), AssetGround::Plain(ground)) => (
+                Some(over(cut, ground)),
+                Some(cut.iter().map(|p| p[3]).collect()),
+            ),
+            (Some(_), AssetGround::Scene) => {
+                let (picture, object) = self.snapshot(plan, &meshes[1], other, rng)?;
+                (Some(picture), Some(object))
+            }
         };
         let placement = match (&cut, plan.placement) {
             (Some(cut), true) => Some(collage(&canvas, cut, &object, self.size, rng)?),
@@ -278,6 +291,7 @@ impl Maker {
             canvas: Some(canvas),
             target,
             asset,
+            asset_object,
             placement,
             object,
         })
@@ -293,20 +307,21 @@ impl Maker {
             canvas: None,
             target: over(&second, [128; 3]),
             asset: Some(over(&first, ground)),
+            asset_object: Some(first.iter().map(|p| p[3]).collect()),
             placement: None,
             object: second.iter().map(|p| p[3]).collect(),
             before: None,
         })
     }
 
-    /// The object in a scene of its own, not cut out.
+    /// The object in a scene of its own, not cut out, and where it is.
     fn snapshot(
         &self,
         plan: &Plan,
         mesh: &Mesh,
         facing: f32,
         rng: &mut ChaCha8Rng,
-    ) -> Option<Vec<[u8; 3]>> {
+    ) -> Option<(Vec<[u8; 3]>, Vec<u8>)> {
         let backdrop = match plan.backdrop {
             Backdrop::Floor(_) if !self.pack.photos.is_empty() && rng.random_bool(0.4) => {
                 Backdrop::Photo(rng.random_range(0..self.pack.photos.len()))
@@ -325,7 +340,8 @@ impl Maker {
                 facing,
             };
             if let Some(placed) = scene.place(mesh, spot, &[], rng) {
-                return Some(scene.picture(&[&scene.draw(&placed)]));
+                let drawn = scene.draw(&placed);
+                return Some((scene.picture(&[&drawn]), scene.visible(&drawn, &[])));
             }
         }
         None
@@ -426,6 +442,7 @@ impl Maker {
             text: String::new(),
             object: pictures.object,
             changed,
+            asset_object: pictures.asset_object,
         })
     }
 }

@@ -1,1 +1,12 @@
-//! (see ARCHITECTURE.md)
+//! How good a model is: the same cases by the model, by pasting and by seamless pasting, against the true picture.
+
+pub mod baseline;
+pub mod case;
+pub mod command;
+pub mod folder;
+pub mod metrics;
+pub mod poisson;
+pub mod report;
+pub mod sheet;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! Cases to judge a model by: what an artist gives, and the true picture.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use crate::data::plan::Task;
+use crate::data::record::{NONE, Record};
+use crate::doc::job::{
+    BlendSpec, JOB_VERSION, Job, JobInput, JobRegion, Solver, hash_mask, hash_picture,
+};
+use crate::doc::level::editable_region;
+use crate::doc::prompt::TAGS;
+use crate::doc::{ControlKind, JobSpec, Level, Picture, Plane, Role};
+
+/// One case.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its name in reports and the name of its folder.
+    pub name: String,
+    /// What is asked.
+    pub task: Task,
+    /// How strictly the masks are meant.
+    pub level: Level,
+    /// The base text.
+    pub prompt: String,
+    /// Context tags; `None` derives them.
+    pub tags: Option<Vec<String>>,
+    /// The picture to edit.
+    pub canvas: Arc<Picture>,
+    /// The object to put in.
+    pub asset: Option<Arc<Picture>>,
+    /// Where in its picture the object is; only the baselines are told.
+    pub asset_object: Option<Plane>,
+    /// A rough collage.
+    pub placement: Option<Arc<Picture>>,
+    /// Where to work; `None` leaves it to the words.
+    pub mask: Option<Arc<Plane>>,
+    /// Where the object is that is to be moved.
+    pub mask_from: Option<Arc<Plane>>,
+    /// The true picture.
+    pub target: Arc<Picture>,
+    /// The visible part of the object put in, taken away or moved (where it is at last).
+    pub object: Plane,
+    /// 255 where the target differs from the canvas.
+    pub changed: Plane,
+}
+
+/// How the model is asked.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Settings {
+    /// Seed of the noise.
+    pub seed: u64,
+    /// Denoising steps.
+    pub steps: u32,
+    /// Guidance by the text.
+    pub guidance_text: f32,
+    /// Guidance by the reference pictures.
+    pub guidance_image: f32,
+    /// The solver.
+    pub solver: Solver,
+    /// How results are joined to the canvas.
+    pub blend: BlendSpec,
+    /// The model works on the whole canvas instead of a crop around the region.
+    pub whole: bool,
+}
+
+impl Case {
+    /// A generated sample as a case.
+    ///
+    /// # Errors
+    /// A record without a canvas, or with pictures of a wrong size.
+    pub fn from_record(record: &Record, size: usize) -> anyhow::Result<Self> {
+        let task = task_of(record.task).context("a sample has an unknown task")?;
+        let side = size as u32;
+        let picture = |rgb: &[[u8; 3]]| {
+            let bytes = rgb.iter().flat_map(|&[r, g, b]| [r, g, b, 255]).collect();
+            Picture::from_rgba(side, side, bytes)
+                .map(Arc::new)
+                .context("a sample's picture has another size than the stream")
+        };
+        let plane = |values: &[u8]| {
+            Plane::from_values(side, side, values.to_vec())
+                .context("a sample's mask has another size than the stream")
+        };
+        let input = |role: Role, kind: Option<ControlKind>| {
+            let kind = kind.map_or(NONE, |kind| kind.index() as u8);
+            record
+                .inputs
+                .iter()
+                .filter(move |i| i.role == role.index() as u8 && i.kind == kind)
+        };
+        let masks: Vec<_> = input(Role::Control, Some(ControlKind::Mask)).collect();
+        let mut planes = masks
+            .iter()
+            .map(|mask| {
+                let values: Vec<u8> = mask.picture.iter().map(|p| p[0]).collect();
+                plane(&values).map(Arc::new)
+            })
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let level = masks.first().and_then(|mask| {
+            let of = |level: &Level| level.index() == usize::from(mask.level);
+            Level::ALL.into_iter().find(of)
+        });
+        let one = |role, kind| {
+            input(role, kind)
+                .next()
+                .map(|i| picture(&i.picture))
+                .transpose()
+        };
+        let (tags, prompt) = split_tags(&record.text);
+        let mask = planes.pop();
+        Ok(Self {
+            name: format!("{:06}", record.id),
+            task,
+            level: level.unwrap_or_default(),
+            prompt,
+            tags: Some(tags),
+            canvas: one(Role::Canvas, None)?.context("a sample has no canvas")?,
+            asset: one(Role::Asset, None)?,
+            asset_object: record.asset_object.as_deref().map(plane).transpose()?,
+            placement: one(Role::Control, Some(ControlKind::Placement))?,
+            mask,
+            mask_from: planes.pop(),
+            target: picture(&record.outputs.first().context("a sample has no output")?.1)?,
+            object: plane(&record.object)?,
+            changed: plane(&record.changed)?,
+        })
+    }
+
+    /// The level's name, or "none" for a case without mask.
+    pub fn level_name(&self) -> &'static str {
+        match self.mask {
+            Some(_) => self.level.name(),
+            None => "none",
+        }
+    }
+
+    /// The job that asks a model for this case.
+    pub fn job(&self, settings: &Settings) -> Job {
+        let mut job = Job {
+            spec: JobSpec {
+                version: JOB_VERSION,
+                model: String::new(),
+                model_hash: String::new(),
+                inputs: Vec::new(),
+                regions: Vec::new(),
+                prompt: self.prompt.clone(),
+                tags: self.tags.clone(),
+                outputs: 1,
+                joint: 1,
+                seed: settings.seed,
+                steps: settings.steps,
+                guidance_text: settings.guidance_text,
+                guidance_image: settings.guidance_image,
+                solver: settings.solver,
+                size: None,
+                crop: settings
+                    .whole
+                    .then(|| [0, 0, self.canvas.width(), self.canvas.height()]),
+                blend: settings.blend,
+            },
+            pictures: Vec::new(),
+            masks: Vec::new(),
+        };
+        let mut add = |picture: &Option<Arc<Picture>>, role, kind| {
+            let picture = picture.as_ref()?;
+            job.spec.inputs.push(JobInput {
+                role,
+                kind,
+                hash: hash_picture(picture),
+                source: None,
+            });
+            job.pictures.push(Arc::clone(picture));
+            Some(job.spec.inputs.len() - 1)
+        };
+        add(&Some(Arc::clone(&self.canvas)), Role::Canvas, None);
+        let asset = add(&self.asset, Role::Asset, None);
+        add(&self.placement, Role::Control, Some(ControlKind::Placement));
+        // As in training: first where the object is, then where it goes.
+        for (mask, asset) in [(&self.mask_from, None), (&self.mask, asset)] {
+            if let Some(mask) = mask {
+                job.spec.regions.push(JobRegion {
+                    level: self.level,
+                    asset,
+                    hash: hash_mask(mask),
+                    mask_png: String::new(),
+                });
+                job.masks.push(Arc::clone(mask));
+            }
+        }
+        job
+    }
+
+    /// Where the model may change the canvas: all of it without a mask.
+    pub fn editable(&self) -> Vec<bool> {
+        let mut editable = vec![self.mask.is_none(); self.changed.values().len()];
+        for mask in self.mask_from.iter().chain(&self.mask) {
+            let region = editable_region(mask, self.level);
+            for (all, &one) in editable.iter_mut().zip(region.values()) {
+                *all |= one > 0;
+            }
+        }
+        editable
+    }
+}
+
+/// The tasks that cases can have: those that edit a canvas.
+pub const TASKS: [Task; 4] = [
+    Task::InsertReference,
+    Task::InsertWords,
+    Task::Remove,
+    Task::Move,
+];
+
+fn task_of(number: u16) -> Option<Task> {
+    TASKS.into_iter().find(|&task| task as u16 == number)
+}
+
+/// The task of this name.
+pub fn task_named(name: &str) -> Option<Task> {
+    TASKS.into_iter().find(|task| task.name() == name)
+}
+
+/// A text apart into its context tags and its base.
+pub fn split_tags(text: &str) -> (Vec<String>, String) {
+    if let Some((line, base)) = text.split_once(". ") {
+        let known = |tag: &str| TAGS.into_iter().find(|t| t.eq_ignore_ascii_case(tag));
+        let tags: Option<Vec<String>> = line
+            .split("; ")
+            .map(|tag| known(tag).map(str::to_owned))
+            .collect();
+        if let Some(tags) = tags {
+            return (tags, base.to_owned());
+        }
+    }
+    (Vec::new(), text.to_owned())
+}

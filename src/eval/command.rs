@@ -1,0 +1,299 @@
+//! The `inlay eval` command.
+
+use std::io::{ErrorKind, Write, stdout};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use super::baseline::{Baselines, baselines};
+use super::case::{Case, Settings, TASKS, task_named};
+use super::folder;
+use super::report::{CaseFigures, Group, groups, table};
+use super::sheet::{Row, sheet};
+use crate::data::plan::Task;
+use crate::data::sample::Maker;
+use crate::doc::Picture;
+use crate::doc::job::{BlendSpec, Solver};
+use crate::io::save;
+use crate::model::{self, DeviceKind, Source};
+use crate::pipeline::event::JobEvent;
+use crate::pipeline::generator::{Cancel, Generator};
+use crate::pipeline::unireal::UniRealGenerator;
+use crate::pipeline::{RunOptions, run_with};
+use crate::world::pack::{Pack, Split};
+
+/// A stream is given up when it has gone on this many samples for each case that is wanted.
+const PATIENCE: u64 = 1000;
+
+/// Compare a model with pasting and seamless pasting, on cases whose true picture is known
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// The model's folder; "embedded" is the model inside the program
+    #[arg(long, value_name = "DIR", default_value = "embedded")]
+    pub model: String,
+    /// Judge the cases of this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "generated")]
+    pub cases: Option<PathBuf>,
+    /// Judge this many generated cases
+    #[arg(long, value_name = "N", requires = "pack")]
+    pub generated: Option<usize>,
+    /// The asset pack that cases are generated from
+    #[arg(long, value_name = "DIR")]
+    pub pack: Option<PathBuf>,
+    /// Which part of the pack
+    #[arg(long, value_enum, default_value = "heldout")]
+    pub split: Split,
+    /// Only this task: insert_reference, insert_words, remove or move
+    #[arg(long, value_name = "TASK")]
+    pub task: Option<String>,
+    /// Seed of the generated cases, and of the noise
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Side of generated pictures in pixels: a multiple of 16 from 32 to 512
+    #[arg(long, default_value_t = 128)]
+    pub size: usize,
+    /// Denoising steps [default: the model's]
+    #[arg(long)]
+    pub steps: Option<u32>,
+    /// Guidance by the text; 1 is none
+    #[arg(long, value_name = "G", default_value_t = 1.0)]
+    pub guidance_text: f32,
+    /// Guidance by the reference pictures; 1 is none
+    #[arg(long, value_name = "G", default_value_t = 1.0)]
+    pub guidance_image: f32,
+    /// The solver
+    #[arg(long, default_value = "euler", value_parser = ["euler", "heun"])]
+    pub solver: String,
+    /// Width of the soft edge, as a share of the region's √area
+    #[arg(long, default_value_t = BlendSpec::default().feather)]
+    pub feather: f32,
+    /// Don't match the result's colours to the canvas
+    #[arg(long)]
+    pub no_colour_match: bool,
+    /// Let the model work on the whole canvas, not on a crop around the region
+    #[arg(long)]
+    pub whole: bool,
+    /// Where to compute: auto, cpu, cuda or metal
+    #[arg(long, default_value = "auto")]
+    pub device: DeviceKind,
+    /// Write a picture of the first cases to this PNG: canvas, asset, mask, naive, Poisson, model, target
+    #[arg(long, value_name = "FILE")]
+    pub sheet: Option<PathBuf>,
+    /// How many cases the sheet shows
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub sheet_rows: usize,
+    /// Keep the cases as folders
+    #[arg(long, value_name = "DIR")]
+    pub write_cases: Option<PathBuf>,
+    /// Print JSON, with the figures of every case, instead of the table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    model: &'a str,
+    model_hash: &'a str,
+    settings: Settings,
+    groups: &'a [Group],
+    cases: &'a [CaseFigures],
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Cases, pack or model that can't be read, and files that can't be written.
+pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
+    let task = args
+        .task
+        .as_deref()
+        .map(|name| {
+            task_named(name).with_context(|| {
+                format!(
+                    "“{name}” is no task: use {}",
+                    TASKS.map(|task| task.name()).join(", ")
+                )
+            })
+        })
+        .transpose()?;
+    let cases = cases(args, task)?;
+    if let Some(dir) = &args.write_cases {
+        for case in &cases {
+            folder::write(dir, case)?;
+        }
+    }
+    let mut generator = load(args)?;
+    let settings = Settings {
+        seed: args.seed,
+        steps: args.steps.unwrap_or(generator.info().default_steps),
+        guidance_text: args.guidance_text,
+        guidance_image: args.guidance_image,
+        solver: if args.solver == "heun" {
+            Solver::Heun
+        } else {
+            Solver::Euler
+        },
+        blend: BlendSpec {
+            feather: args.feather,
+            colour_match: !args.no_colour_match,
+        },
+        whole: args.whole,
+    };
+    let bar = progress("judging", cases.len());
+    let mut figures = Vec::with_capacity(cases.len());
+    let mut shown: Vec<(usize, Baselines, Arc<Picture>)> = Vec::new();
+    for (at, case) in cases.iter().enumerate() {
+        let pasted = baselines(case);
+        let result = generate(case, &settings, &mut generator)
+            .with_context(|| format!("case {} failed", case.name))?;
+        figures.push(CaseFigures::new(case, &pasted, &result));
+        if args.sheet.is_some() && shown.len() < args.sheet_rows {
+            shown.push((at, pasted, result));
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if let Some(path) = &args.sheet {
+        write_sheet(path, &cases, &shown)?;
+    }
+    let groups = groups(&figures);
+    let text = if args.json {
+        let report = Report {
+            model: &generator.info().name,
+            model_hash: &generator.info().hash,
+            settings,
+            groups: &groups,
+            cases: &figures,
+        };
+        serde_json::to_string_pretty(&report)? + "\n"
+    } else {
+        table(&groups)
+    };
+    let mut out = stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // A reader that has had enough closes the pipe: that is no failure.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// A bar on stderr; nothing where that is no terminal.
+fn progress(what: &'static str, length: usize) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(length as u64), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta} left") {
+        bar.set_style(style);
+    }
+    bar.with_message(what)
+}
+
+fn cases(args: &EvalArgs, task: Option<Task>) -> anyhow::Result<Vec<Case>> {
+    let cases = match (&args.cases, args.generated, &args.pack) {
+        (Some(dir), _, _) => {
+            let mut cases = folder::read_all(dir)?;
+            cases.retain(|case| task.is_none_or(|task| case.task == task));
+            cases
+        }
+        (None, Some(count), Some(pack)) => generated(args, pack, count, task)?,
+        _ => bail!("nothing to judge: give --cases DIR, or --generated N with --pack DIR"),
+    };
+    ensure!(!cases.is_empty(), "there are no cases of this kind");
+    Ok(cases)
+}
+
+/// The first cases of the stream: nothing is picked but the task.
+fn generated(
+    args: &EvalArgs,
+    pack: &Path,
+    count: usize,
+    task: Option<Task>,
+) -> anyhow::Result<Vec<Case>> {
+    let maker = Maker::new(Pack::open(pack, args.split)?, None, args.size, args.seed)?;
+    let wanted = |is: Task| TASKS.contains(&is) && task.is_none_or(|task| is == task);
+    let bar = progress("making cases", count);
+    let mut cases = Vec::with_capacity(count);
+    let mut index = 0;
+    while cases.len() < count {
+        ensure!(
+            index < PATIENCE * count as u64,
+            "the pack gives too few cases of this task: ask for fewer or for another task"
+        );
+        // Planning is quick and drawing is not.
+        if wanted(maker.planned(index)) {
+            let record = maker.record(index)?;
+            // Only a sample that could not be made as planned is of another task.
+            if TASKS
+                .iter()
+                .any(|&is| is as u16 == record.task && wanted(is))
+            {
+                cases.push(Case::from_record(&record, args.size)?);
+                bar.inc(1);
+            }
+        }
+        index += 1;
+    }
+    bar.finish_and_clear();
+    Ok(cases)
+}
+
+fn load(args: &EvalArgs) -> anyhow::Result<UniRealGenerator> {
+    let device = model::open_device(args.device)?;
+    let (name, source) = if args.model == "embedded" {
+        let source = model::embedded().map_err(anyhow::Error::msg)?;
+        (model::EMBEDDED_NAME.to_owned(), source)
+    } else {
+        let folder = PathBuf::from(&args.model);
+        let name = folder.file_name().map_or_else(
+            || "model".to_owned(),
+            |name| name.to_string_lossy().into_owned(),
+        );
+        (name, Source::Folder(folder))
+    };
+    let bar = progress("loading the model", model::FILES.len());
+    let generator = UniRealGenerator::load(&name, &source, &device, &mut |_, _| bar.tick())?;
+    bar.finish_and_clear();
+    Ok(generator)
+}
+
+/// What the model makes of a case.
+fn generate(
+    case: &Case,
+    settings: &Settings,
+    generator: &mut dyn Generator,
+) -> anyhow::Result<Arc<Picture>> {
+    let mut result = None;
+    run_with(
+        &case.job(settings),
+        generator,
+        &Cancel::default(),
+        RunOptions { previews: false },
+        &mut |event| {
+            if let JobEvent::Output(output) = event {
+                result = Some(output.picture);
+            }
+        },
+    )?;
+    result.context("the model made no picture")
+}
+
+fn write_sheet(
+    path: &Path,
+    cases: &[Case],
+    shown: &[(usize, Baselines, Arc<Picture>)],
+) -> anyhow::Result<()> {
+    let rows: Vec<Row> = shown
+        .iter()
+        .map(|(at, pasted, model)| Row {
+            case: &cases[*at],
+            naive: &pasted.naive,
+            poisson: pasted.poisson.as_ref(),
+            model,
+        })
+        .collect();
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    sheet(&rows).write_to(&mut bytes, image::ImageFormat::Png)?;
+    Ok(save::replace(path, &bytes.into_inner())?)
+}
