@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::baseline::{Baselines, baselines};
 use super::case::{Case, Settings, TASKS, task_named};
+use super::ceiling::ceiling;
 use super::folder;
 use super::report::{CaseFigures, Group, groups, table};
 use super::sheet::{Row, sheet};
@@ -77,6 +78,9 @@ pub struct EvalArgs {
     /// Let the model work on the whole canvas, not on a crop around the region
     #[arg(long)]
     pub whole: bool,
+    /// Add what the autoencoder and the joining alone would make of the true picture
+    #[arg(long)]
+    pub ceiling: bool,
     /// Where to compute: auto, cpu, cuda or metal
     #[arg(long, default_value = "auto")]
     pub device: DeviceKind,
@@ -150,7 +154,11 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
         let pasted = baselines(case);
         let result = generate(case, &settings, &mut generator)
             .with_context(|| format!("case {} failed", case.name))?;
-        figures.push(CaseFigures::new(case, &pasted, &result));
+        let best = match args.ceiling {
+            true => Some(ceiling(case, &settings, &mut generator)?),
+            false => None,
+        };
+        figures.push(CaseFigures::new(case, &pasted, &result, best.as_deref()));
         if args.sheet.is_some() && shown.len() < args.sheet_rows {
             shown.push((at, pasted, result));
         }
@@ -259,7 +267,7 @@ fn load(args: &EvalArgs) -> anyhow::Result<UniRealGenerator> {
 }
 
 /// What the model makes of a case.
-fn generate(
+pub(super) fn generate(
     case: &Case,
     settings: &Settings,
     generator: &mut dyn Generator,

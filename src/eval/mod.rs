@@ -2,6 +2,7 @@
 
 pub mod baseline;
 pub mod case;
+pub mod ceiling;
 pub mod command;
 pub mod folder;
 pub mod metrics;

@@ -57,11 +57,18 @@ pub struct CaseFigures {
     pub poisson: Option<Figures>,
     /// Of the model.
     pub model: Figures,
+    /// Of the true picture, through the autoencoder and joined to the canvas.
+    pub ceiling: Option<Figures>,
 }
 
 impl CaseFigures {
     /// Measures a case.
-    pub fn new(case: &Case, baselines: &Baselines, model: &Picture) -> Self {
+    pub fn new(
+        case: &Case,
+        baselines: &Baselines,
+        model: &Picture,
+        ceiling: Option<&Picture>,
+    ) -> Self {
         let changed = selected(&case.changed);
         let object = selected(&case.object);
         let not = |place: &[bool]| -> Vec<bool> { place.iter().map(|p| !p).collect() };
@@ -110,6 +117,7 @@ impl CaseFigures {
             naive: figures(&baselines.naive),
             poisson: baselines.poisson.as_ref().map(figures),
             model: figures(model),
+            ceiling: ceiling.map(figures),
         }
     }
 }
@@ -183,6 +191,8 @@ pub struct Group {
     pub poisson: Figures,
     /// Of the model.
     pub model: Figures,
+    /// Of the true picture, through the autoencoder and joined to the canvas.
+    pub ceiling: Figures,
     /// The model against pasting.
     pub against_naive: Against,
     /// The model against seamless pasting.
@@ -244,6 +254,7 @@ impl Group {
                 shadow(&|case| case.poisson.is_some()),
             ),
             model: means(cases.iter().map(|case| &case.model), all),
+            ceiling: means(cases.iter().filter_map(|case| case.ceiling.as_ref()), all),
             against_naive: against(&|case| Some(case.naive)),
             against_poisson: against(&|case| case.poisson),
         }
@@ -306,7 +317,11 @@ pub fn table(groups: &[Group]) -> String {
             ("naive", &group.naive),
             ("Poisson", &group.poisson),
             ("model", &group.model),
+            ("ceiling", &group.ceiling),
         ] {
+            if name == "ceiling" && *figures == Figures::default() {
+                continue;
+            }
             let cell = |value: Option<f64>, width: usize, digits: usize| match value {
                 Some(value) => format!("{value:>width$.digits$}"),
                 None => format!("{:>width$}", "–"),

@@ -236,14 +236,14 @@ fn texts_come_apart_into_tags_and_base() {
 fn the_truth_is_perfect_and_the_canvas_is_the_measure() {
     let case = case(Task::InsertReference);
     let pasted = baselines(&case);
-    let best = CaseFigures::new(&case, &pasted, &case.target).model;
+    let best = CaseFigures::new(&case, &pasted, &case.target, None).model;
     assert_eq!(
         (best.psnr, best.shadow, best.shadow_share),
         (Some(100.0), Some(0.0), Some(0.0))
     );
     assert!((best.ssim.unwrap() - 1.0).abs() < 1e-12);
     assert_eq!((best.background, best.outside), (Some(0.0), Some(0.0)));
-    let lazy = CaseFigures::new(&case, &pasted, &case.canvas);
+    let lazy = CaseFigures::new(&case, &pasted, &case.canvas, None);
     assert_eq!(
         (lazy.model, lazy.model.shadow_share),
         (lazy.canvas, Some(1.0))
@@ -294,7 +294,7 @@ fn groups_go_by_task_and_level() {
     let figures: Vec<CaseFigures> = [Task::InsertReference, Task::Remove]
         .map(case)
         .iter()
-        .map(|case| CaseFigures::new(case, &baselines(case), &case.target))
+        .map(|case| CaseFigures::new(case, &baselines(case), &case.target, None))
         .collect();
     let groups = groups(&figures);
     let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
