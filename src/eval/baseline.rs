@@ -60,7 +60,8 @@ fn pasted(canvas: &Picture, object: Option<Picture>, place: &Plane) -> Baselines
     }
 }
 
-fn with_alpha(picture: &Picture, mask: &Plane) -> Picture {
+/// A picture with a mask of its size as its alpha.
+pub(super) fn with_alpha(picture: &Picture, mask: &Plane) -> Picture {
     let mut cut = picture.clone();
     let pixels = cut.pixels_mut().chunks_exact_mut(4);
     for (pixel, &alpha) in pixels.zip(mask.values()) {

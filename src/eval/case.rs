@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
+use super::baseline::with_alpha;
 use crate::data::plan::Task;
 use crate::data::record::{NONE, Record};
 use crate::doc::job::{
@@ -61,6 +62,8 @@ pub struct Settings {
     pub solver: Solver,
     /// How results are joined to the canvas.
     pub blend: BlendSpec,
+    /// The model gets the object cut out, as the baselines do, where it is known; else its whole picture.
+    pub cut_out: bool,
     /// The model works on the whole canvas instead of a crop around the region.
     pub whole: bool,
 }
@@ -175,7 +178,13 @@ impl Case {
             Some(job.spec.inputs.len() - 1)
         };
         add(&Some(Arc::clone(&self.canvas)), Role::Canvas, None);
-        let asset = add(&self.asset, Role::Asset, None);
+        let cut = match (&self.asset, &self.asset_object) {
+            (Some(asset), Some(object)) if settings.cut_out && !asset.has_alpha() => {
+                Some(Arc::new(with_alpha(asset, object)))
+            }
+            (asset, _) => asset.clone(),
+        };
+        let asset = add(&cut, Role::Asset, None);
         add(&self.placement, Role::Control, Some(ControlKind::Placement));
         // As in training: first where the object is, then where it goes.
         for (mask, asset) in [(&self.mask_from, None), (&self.mask, asset)] {

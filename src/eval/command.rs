@@ -75,6 +75,9 @@ pub struct EvalArgs {
     /// Don't match the result's colours to the canvas
     #[arg(long)]
     pub no_colour_match: bool,
+    /// Give the model assets as they are, not cut out
+    #[arg(long)]
+    pub whole_assets: bool,
     /// Let the model work on the whole canvas, not on a crop around the region
     #[arg(long)]
     pub whole: bool,
@@ -145,6 +148,7 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
             feather: args.feather,
             colour_match: !args.no_colour_match,
         },
+        cut_out: !args.whole_assets,
         whole: args.whole,
     };
     let bar = progress("judging", cases.len());

@@ -198,6 +198,7 @@ fn settings() -> Settings {
         guidance_image: 1.0,
         solver: Solver::Euler,
         blend: BlendSpec::default(),
+        cut_out: true,
         whole: false,
     }
 }
@@ -207,6 +208,8 @@ fn jobs_are_valid_and_in_training_order() {
     let insert = case(Task::InsertReference).job(&settings());
     insert.validate().unwrap();
     assert_eq!(insert.spec.regions[0].asset, Some(1));
+    assert_eq!(insert.pictures[1].pixel(3, 8)[3], 0);
+    assert_eq!(insert.pictures[1].pixel(4, 8), [220, 20, 30, 255]);
     assert_eq!(
         insert.spec.compile().unwrap().text,
         "Static scenario. Put IMG2 here."
