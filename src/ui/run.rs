@@ -64,9 +64,20 @@ pub fn run(files: Vec<PathBuf>) -> anyhow::Result<()> {
             )))
         }),
     );
-    opened.map_err(|error| {
-        anyhow::anyhow!(
-            "the window can't be opened ({error}), use `inlay generate` to work without one"
-        )
-    })
+    opened.map_err(|error| anyhow::anyhow!(why_not(&error)))
+}
+
+/// Why the window could not be opened. winit's own words name its source files, so they are only logged.
+fn why_not(error: &eframe::Error) -> String {
+    tracing::debug!("{error}");
+    match error {
+        eframe::Error::AppCreation(error) => error.to_string(),
+        eframe::Error::Wgpu(error) => format!(
+            "no graphics adapter can draw the window ({error}): install a Vulkan, Metal or DirectX 12 driver, \
+             or use `inlay generate` to work without a window"
+        ),
+        _ => "the display does not answer: check the DISPLAY or WAYLAND_DISPLAY variable, or use `inlay generate` \
+              to work without a window"
+            .to_owned(),
+    }
 }

@@ -1,0 +1,55 @@
+//! Pictures of the window at 1.0 and 1.5 pixels per point. `UPDATE_SNAPSHOTS=true` writes them anew.
+
+mod ui_support;
+
+use egui::{Key, Modifiers, Theme};
+use egui_kittest::SnapshotOptions;
+use inlay::engine::message::Event;
+use inlay::pipeline::event::CropRect;
+use ui_support::{settle, window};
+
+/// Rasterisers differ at edges: a pixel may be off by a little, and some by more.
+fn tolerant() -> SnapshotOptions {
+    SnapshotOptions::new()
+        .threshold(2.0)
+        .max_failed_pixels(3000)
+}
+
+#[test]
+fn the_sample_in_the_dark() {
+    let (mut window, _) = window([960.0, 640.0], 1.0, Theme::Dark, None);
+    window.snapshot_options("sample_dark_1.0", &tolerant());
+}
+
+#[test]
+fn the_sample_in_the_light() {
+    let (mut window, _) = window([960.0, 640.0], 1.5, Theme::Light, None);
+    window.snapshot_options("sample_light_1.5", &tolerant());
+}
+
+#[test]
+fn outputs_in_the_making() {
+    let (mut window, engine) = window([960.0, 640.0], 1.0, Theme::Dark, None);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    settle(&mut window);
+    let (id, _) = engine.job();
+    engine.tell(Event::Progress(id, 3, 12, 4.0, 12.0));
+    let crop = CropRect {
+        x: 430,
+        y: 220,
+        width: 160,
+        height: 160,
+    };
+    engine.preview(4, 2, crop);
+    window.step();
+    window.run();
+    window.snapshot_options("running", &tolerant());
+}
+
+#[test]
+fn nothing_loaded() {
+    let (mut window, _) = window([900.0, 600.0], 1.0, Theme::Light, None);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::N);
+    settle(&mut window);
+    window.snapshot_options("empty", &tolerant());
+}
