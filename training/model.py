@@ -521,6 +521,7 @@ class Transformer(nn.Module):
         text_x = self.text_tokens(text, ids)
         inputs = [self.image_tokens(i) for i in images]
 
+        grids = [i.rows_cols for i in images]
         own = [rope_table(grid(*i.rows_cols), d) for i in images]
         cross = [
             rope_table(grid(*i.rows_cols, i.placed, (rows, cols)), d)
@@ -543,7 +544,7 @@ class Transformer(nn.Module):
             in_mod = self.mod_in.weight[l].chunk(6, -1)
             if self.c.attention == "cached":
                 x, text_x, inputs = self.cached_layer(
-                    block, x, text_x, inputs, out_mod, in_mod, out_table, own, cross, keep, text_lengths
+                    block, x, text_x, inputs, out_mod, in_mod, out_table, grids, own, cross, keep, text_lengths
                 )
             else:
                 x, text_x, inputs = self.full_layer(
@@ -580,7 +581,7 @@ class Transformer(nn.Module):
             parts.append(absent[:, None].expand(n, rows * cols))
         return torch.cat(parts, 1)[:, None, None].float() * -1e4
 
-    def cached_layer(self, block, x, text_x, inputs, out_mod, in_mod, out_table, own, cross, keep, text_lengths):
+    def cached_layer(self, block, x, text_x, inputs, out_mod, in_mod, out_table, grids, own, cross, keep, text_lengths):
         s1, c1, g1, s2, c2, g2 = in_mod
         q, k, v = block.project(text_x, s1, c1)
         keys, values = [k], [v]
@@ -589,12 +590,12 @@ class Transformer(nn.Module):
             n_out = x.shape[1]
             pad = keep[..., n_out : n_out + text_x.shape[1]]
         text_x = block.finish(text_x, attend(q, k, v, pad), g1, s2, c2, g2)
-        # Images of one size go through together: attention to oneself is a larger batch.
-        sizes = {i.shape[1] for i in inputs}
+        # Images of one shape go through together: attention to oneself is a larger batch.
+        sizes = set(grids)
         new = [None] * len(inputs)
         image_keys, image_values = [None] * len(inputs), [None] * len(inputs)
         for size in sizes:
-            at = [j for j, i in enumerate(inputs) if i.shape[1] == size]
+            at = [j for j, g in enumerate(grids) if g == size]
             group = torch.cat([inputs[j] for j in at])
             q, k, v = block.project(group, s1, c1)
             for part, j in enumerate(at):
