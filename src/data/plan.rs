@@ -292,7 +292,8 @@ impl Planner {
             size,
             companion,
             level,
-            placement: task == Task::InsertReference && rng.random_bool(0.35),
+            // The program lays a collage under most jobs (pipeline::collage).
+            placement: task == Task::InsertReference && rng.random_bool(0.7),
             asset_ground,
             fit_known: rng.random_bool(0.5),
             seed: rng.random(),

@@ -137,9 +137,14 @@ impl Maker {
             return facing + side * rng.random_range(0.3..0.7);
         }
         let side = if rng.random() { 1.0 } else { -1.0 };
-        // Mostly so little that what the target shows is in the asset picture: nothing tells the model a back.
-        let most = if rng.random_bool(0.75) { 75.0 } else { 120.0 };
-        facing + side * rng.random_range(20f32..most).to_radians()
+        // Mostly so little that what the target shows is in the asset picture, as when an artist chooses a cut-out that
+        // suits the place: nothing tells the model a back.
+        let degrees = match rng.random::<f32>() {
+            p if p < 0.50 => 4f32..20.0,
+            p if p < 0.85 => 20.0..50.0,
+            _ => 50.0..110.0,
+        };
+        facing + side * rng.random_range(degrees).to_radians()
     }
 
     fn pictures(&self, plan: &Plan, rng: &mut ChaCha8Rng) -> Option<Pictures> {
@@ -498,14 +503,31 @@ fn collage(
     let alpha = cut.iter().map(|p| p[3]).collect();
     let (a0, b0, a1, b1) = Plane::from_values(side, side, alpha)?.bounds()?;
     let extent = |a: u32, b: u32| (b - a) as f32;
-    let factor = (extent(x0, x1) * extent(y0, y1) / (extent(a0, a1) * extent(b0, b1))).sqrt()
-        * rng.random_range(0.85..1.15f32);
-    let angle = rng.random_range(-0.14..0.14f32);
-    let reach = 0.06 * extent(x0, x1).max(extent(y0, y1));
-    let centre = [
-        (x0 + x1) as f32 / 2.0 + rng.random_range(-reach..reach.max(1e-3)),
-        (y0 + y1) as f32 / 2.0 + rng.random_range(-reach..reach.max(1e-3)),
+    let ratios = [
+        extent(x0, x1) / extent(a0, a1),
+        extent(y0, y1) / extent(b0, b1),
     ];
+    // Half as the program lays it (pipeline::collage): as large as fits, on the lower edge; half as a hand does.
+    let by_hand = rng.random_bool(0.5);
+    let (factor, angle, centre) = if by_hand {
+        let reach = 0.06 * extent(x0, x1).max(extent(y0, y1));
+        let mut about =
+            |a: u32, b: u32| (a + b) as f32 / 2.0 + rng.random_range(-reach..reach.max(1e-3));
+        let centre = [about(x0, x1), about(y0, y1)];
+        (
+            (ratios[0] * ratios[1]).sqrt() * rng.random_range(0.85..1.15f32),
+            rng.random_range(-0.14..0.14f32),
+            centre,
+        )
+    } else {
+        let factor = ratios[0].min(ratios[1]) * rng.random_range(0.97..1.06f32);
+        let high = factor * extent(b0, b1);
+        (
+            factor,
+            0.0,
+            [(x0 + x1) as f32 / 2.0, y1 as f32 - high / 2.0],
+        )
+    };
     let from = [(a0 + a1) as f32 / 2.0, (b0 + b1) as f32 / 2.0];
     let (s, c) = angle.sin_cos();
     let mut picture = canvas.to_vec();
