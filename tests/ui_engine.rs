@@ -13,7 +13,7 @@ use inlay::doc::Edit;
 use inlay::engine::Engine;
 use inlay::engine::message::ModelSource;
 use inlay::model::{self, AttentionKind};
-use inlay::ui::{App, ModelState};
+use inlay::ui::{App, ModelState, Start};
 
 /// The window with the sample and a loaded model; the folder of a random model is kept for as long.
 fn window() -> (Harness<'static, App>, tempfile::TempDir) {
@@ -32,7 +32,11 @@ fn window() -> (Harness<'static, App>, tempfile::TempDir) {
         .build_eframe(move |creation| {
             let ctx = creation.egui_ctx.clone();
             let engine = Engine::start(move || ctx.request_repaint()).expect("starts");
-            App::new(creation, Box::new(engine), Some(source), Vec::new())
+            let start = Start {
+                model: Some(source),
+                ..Start::default()
+            };
+            App::new(creation, Box::new(engine), start)
         });
     until(&mut window, |app| {
         if let ModelState::Failed(why) = &app.session.model {

@@ -12,7 +12,9 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     let device = model::open_device(plan::device(&args.device)?)?;
     let source = match &args.model {
         Some(folder) => Source::Folder(folder.clone()),
-        None => model::embedded().map_err(CliError::Failure)?,
+        None => {
+            model::embedded().map_err(|why| CliError::Failure(format!("{why} (--model DIR)")))?
+        }
     };
     let mut options = BenchOptions::for_device(&device);
     if !args.inputs.is_empty() {

@@ -11,6 +11,7 @@ pub mod mask;
 pub mod picture;
 pub mod plane;
 pub mod prompt;
+mod same;
 pub mod slot;
 #[cfg(test)]
 mod tests;

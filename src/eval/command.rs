@@ -254,7 +254,7 @@ fn generated(
 fn load(args: &EvalArgs) -> anyhow::Result<UniRealGenerator> {
     let device = model::open_device(args.device)?;
     let (name, source) = if args.model == "embedded" {
-        let source = model::embedded().map_err(anyhow::Error::msg)?;
+        let source = model::embedded().map_err(|why| anyhow::anyhow!("{why} (--model DIR)"))?;
         (model::EMBEDDED_NAME.to_owned(), source)
     } else {
         let folder = PathBuf::from(&args.model);

@@ -6,7 +6,7 @@
 
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use serde::{Deserialize, Serialize};
 use zip::write::SimpleFileOptions;
@@ -82,6 +82,8 @@ pub struct Opened {
     pub document: Document,
     /// Sentences for the artist.
     pub warnings: Vec<String>,
+    /// Whether another program made the file: writing the document there would lose that program's layers.
+    pub foreign: bool,
 }
 
 /// Whether these are the first bytes of an OpenRaster file.
@@ -94,8 +96,40 @@ pub fn is_project(bytes: &[u8]) -> bool {
 /// # Errors
 /// [`SaveError`], a sentence with the path last.
 pub fn write(path: &Path, document: &Document) -> Result<(), SaveError> {
-    let bytes = pack(document).map_err(|error| SaveError::Encode(error, path.into()))?;
-    save::replace(path, &bytes)
+    Writer::default().write(path, document)
+}
+
+/// Writes one document again and again: pictures that were encoded before are not encoded again.
+#[derive(Debug, Default)]
+pub struct Writer {
+    /// Pictures' files, for as long as the pictures are used; a weak reference keeps an address from being reused.
+    encoded: Vec<(Weak<Picture>, Vec<u8>)>,
+}
+
+impl Writer {
+    /// As [`write`](fn@write).
+    ///
+    /// # Errors
+    /// [`SaveError`], a sentence with the path last.
+    pub fn write(&mut self, path: &Path, document: &Document) -> Result<(), SaveError> {
+        self.encoded
+            .retain(|(picture, _)| picture.strong_count() > 0);
+        let bytes = pack(self, document).map_err(|error| SaveError::Encode(error, path.into()))?;
+        save::replace(path, &bytes)
+    }
+
+    fn png(&mut self, picture: &Arc<Picture>) -> Result<&[u8], PackError> {
+        let kept = |(known, _): &(Weak<Picture>, Vec<u8>)| known.as_ptr() == Arc::as_ptr(picture);
+        let at = match self.encoded.iter().position(kept) {
+            Some(at) => at,
+            None => {
+                let bytes = metadata::encode_png(picture, None).map_err(PackError::Png)?;
+                self.encoded.push((Arc::downgrade(picture), bytes));
+                self.encoded.len() - 1
+            }
+        };
+        Ok(&self.encoded[at].1)
+    }
 }
 
 /// Reads a project. A file that another program made gives its merged picture as the canvas.
@@ -124,6 +158,7 @@ pub fn open(path: &Path) -> Result<Opened, ProjectError> {
     Ok(Opened {
         document,
         warnings: Vec::new(),
+        foreign: false,
     })
 }
 
@@ -182,6 +217,7 @@ fn foreign(archive: &mut Archive<'_>, path: &Path) -> Result<Opened, ProjectErro
             "the project was made by another program, its layers were merged: {}",
             path.display()
         )],
+        foreign: true,
     })
 }
 
@@ -218,7 +254,7 @@ struct Layer {
     visible: bool,
 }
 
-fn pack(document: &Document) -> Result<Vec<u8>, String> {
+fn pack(writer: &mut Writer, document: &Document) -> Result<Vec<u8>, String> {
     let shown = usize::from(document.canvas().is_none());
     let mut layers: Vec<Layer> = document
         .slots()
@@ -277,10 +313,15 @@ fn pack(document: &Document) -> Result<Vec<u8>, String> {
             Arc::new(Picture::filled(width, height, [0; 4]))
         }
     };
-    zipped(&layers, &merged, &state).map_err(|error| error.to_string())
+    zipped(writer, &layers, &merged, &state).map_err(|error| error.to_string())
 }
 
-fn zipped(layers: &[Layer], merged: &Picture, state: &State) -> Result<Vec<u8>, PackError> {
+fn zipped(
+    writer: &mut Writer,
+    layers: &[Layer],
+    merged: &Arc<Picture>,
+    state: &State,
+) -> Result<Vec<u8>, PackError> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     // PNG is compressed already; and the type must be first and readable as it stands.
     let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
@@ -294,11 +335,9 @@ fn zipped(layers: &[Layer], merged: &Picture, state: &State) -> Result<Vec<u8>, 
     put("stack.xml", deflated, stack(layers, merged).as_bytes())?;
     put(STATE, deflated, &serde_json::to_vec_pretty(state)?)?;
     for layer in layers {
-        let bytes = metadata::encode_png(&layer.picture, None).map_err(PackError::Png)?;
-        put(&layer.file, stored, &bytes)?;
+        put(&layer.file, stored, writer.png(&layer.picture)?)?;
     }
-    let bytes = metadata::encode_png(merged, None).map_err(PackError::Png)?;
-    put("mergedimage.png", stored, &bytes)?;
+    put("mergedimage.png", stored, writer.png(merged)?)?;
     let bytes = metadata::encode_png(&thumbnail(merged), None).map_err(PackError::Png)?;
     put("Thumbnails/thumbnail.png", stored, &bytes)?;
     Ok(zip.finish()?.into_inner())

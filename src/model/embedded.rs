@@ -30,5 +30,5 @@ pub fn embedded() -> Result<Source, String> {
         Ok(Source::Embedded(FILES))
     }
     #[cfg(not(embedded_model))]
-    Err("this program was built without a model inside: choose a model folder (--model DIR)".into())
+    Err("this program was built without a model inside: open a model's folder".into())
 }

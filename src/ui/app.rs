@@ -6,15 +6,28 @@ use eframe::egui::{self, CentralPanel, Frame, Key, Margin, Panel, Ui};
 
 use super::apply::Env;
 use super::backend::Backend;
-use super::files::{Destination, Files, Outcome};
+use super::files::{Destination, Files, Outcome, is_project};
+use super::journal::Journal;
 use super::regions::Regions;
 use super::slots::DropTarget;
 use super::state::{Action, Session};
 use super::theme::{self, Palette, space};
 use super::thumbs::Thumbs;
-use super::{canvas, chrome, commands, dialogs, prompt, results, sample, slots};
+use super::toasts::Kind;
+use super::{canvas, chrome, commands, dialogs, prompt, questions, results, sample, slots};
 use crate::doc::Purpose;
 use crate::engine::message::{ModelSource, Request};
+
+/// What the editor starts with.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// The model to load.
+    pub model: Option<ModelSource>,
+    /// A project, or pictures; the sample is opened without any.
+    pub files: Vec<PathBuf>,
+    /// The folder for the crash journal and the list of recent projects; without one neither is kept.
+    pub data: Option<PathBuf>,
+}
 
 /// The editor.
 pub struct App {
@@ -22,6 +35,9 @@ pub struct App {
     pub session: Session,
     backend: Box<dyn Backend>,
     files: Files,
+    journal: Option<Journal>,
+    /// The list of recent projects, and as what it was written last.
+    recent: Option<(PathBuf, Vec<PathBuf>)>,
     regions: Regions,
     thumbs: Thumbs,
     title: String,
@@ -32,19 +48,25 @@ impl App {
     pub fn new(
         creation: &eframe::CreationContext<'_>,
         backend: Box<dyn Backend>,
-        model: Option<ModelSource>,
-        files: Vec<PathBuf>,
+        start: Start,
     ) -> Self {
         let ctx = &creation.egui_ctx;
         theme::install(ctx);
         if let Some(state) = &creation.wgpu_render_state {
             crate::gpu::install(state);
         }
-        let (for_files, for_regions) = (ctx.clone(), ctx.clone());
+        let (for_files, for_regions, for_journal) = (ctx.clone(), ctx.clone(), ctx.clone());
+        let Start { model, files, data } = start;
         let mut app = Self {
             session: Session::default(),
             backend,
             files: Files::new(move || for_files.request_repaint()),
+            journal: data.as_ref().map(|folder| {
+                Journal::start(folder.join("journal"), move || {
+                    for_journal.request_repaint()
+                })
+            }),
+            recent: data.map(|folder| (folder.join("recent.json"), Vec::new())),
             regions: Regions::start(move || for_regions.request_repaint()),
             thumbs: Thumbs::default(),
             title: String::new(),
@@ -52,14 +74,18 @@ impl App {
         if let Some(model) = model {
             app.load_model(model);
         }
-        if files.is_empty() {
-            if let Some(document) = sample::document() {
-                app.session.document = document;
-                app.session.name = "sample".to_owned();
-                app.session.mend_choices();
-            }
-        } else {
-            app.files.load(files, Destination::Auto);
+        if let Some((file, _)) = &app.recent {
+            app.files.load_recent(file.clone());
+        }
+        let (projects, pictures): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|path| is_project(path));
+        if let Some(project) = projects.into_iter().next() {
+            app.files.open_project(project, pictures);
+        } else if !pictures.is_empty() {
+            app.files.load(pictures, Destination::Auto);
+        } else if let Some(document) = sample::document() {
+            app.session
+                .replace_document(document.clone(), document, "sample");
         }
         app
     }
@@ -70,9 +96,10 @@ impl App {
         }
     }
 
-    /// Whether nothing goes on in the background: no file is read, no region computed.
+    /// Whether nothing goes on in the background: no file is read or written, no region computed.
     pub fn is_settled(&self) -> bool {
-        self.files.is_idle() && self.regions.is_idle()
+        let kept = self.journal.as_ref().is_none_or(Journal::is_idle);
+        self.files.is_idle() && self.regions.is_idle() && kept
     }
 
     /// Carries out actions.
@@ -85,6 +112,7 @@ impl App {
                 ctx,
                 backend: self.backend.as_mut(),
                 files: &mut self.files,
+                journal: self.journal.as_mut(),
             };
             self.session.apply(action, &mut env);
         }
@@ -120,7 +148,7 @@ impl App {
             .show(ui, |ui| chrome::menu_bar(ui, session, &mut out));
         Panel::left("slots")
             .frame(framed(8, 8))
-            .default_size(if narrow { 188.0 } else { 204.0 })
+            .default_size(204.0)
             .size_range(160.0..=320.0)
             .show(ui, |ui| {
                 slots::show(ui, session, &mut self.thumbs, &mut targets, &mut out);
@@ -178,6 +206,8 @@ impl App {
         });
 
         prompt::exact_text(&ctx, session, &mut out);
+        questions::unsaved(&ctx, session, &mut out);
+        questions::lost(&ctx, session, &mut out);
         dialogs::palette(&ctx, session, &mut out);
         dialogs::keys(&ctx, session, &mut out);
         dialogs::hover(&ctx, &targets);
@@ -188,20 +218,50 @@ impl App {
 
     /// The window's title tells the document and, while a job runs, how far it is.
     fn set_title(&mut self, ctx: &egui::Context) {
+        let name = self.session.titled();
         let title = match &self.session.job {
             Some(job) if job.steps > 0 => {
                 let percent = 100 * job.step / job.steps;
-                format!("{percent} % · {} – Inlay", self.session.name)
+                format!("{percent} % · {name} – Inlay")
             }
-            Some(_) => format!("Preparing · {} – Inlay", self.session.name),
+            Some(_) => format!("Preparing · {name} – Inlay"),
             None => match self.session.model {
                 super::state::ModelState::Loading(..) => "Loading – Inlay".to_owned(),
-                _ => format!("{} – Inlay", self.session.name),
+                _ => format!("{name} – Inlay"),
             },
         };
         if title != self.title {
             self.title.clone_from(&title);
             ctx.send_viewport_cmd(egui::ViewportCommand::Title(title));
+        }
+    }
+
+    /// The window is to be closed: not before the artist was asked about changes.
+    fn close_or_ask(&mut self, ctx: &egui::Context) {
+        let closing = ctx.input(|input| input.viewport().close_requested());
+        if closing && !self.session.project.leaving && self.session.is_modified() {
+            ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+            self.apply(ctx, vec![Action::Command(commands::Command::Quit)]);
+        }
+    }
+
+    /// Keeps the document against a crash, and the list of recent projects.
+    fn keep(&mut self) {
+        let session = &mut self.session;
+        if let Some(journal) = &mut self.journal {
+            session.project.lost.extend(journal.take_lost());
+            if let Some(why) = journal.take_failure() {
+                session.toasts.add(Kind::Warning, why);
+            }
+            let worth = session.is_modified();
+            let path = session.project.path.as_deref();
+            journal.note(&session.document, worth, &session.name, path);
+        }
+        if let Some((file, written)) = &mut self.recent
+            && *written != session.project.recent
+        {
+            written.clone_from(&session.project.recent);
+            self.files.save_recent(file.clone(), written.clone());
         }
     }
 
@@ -225,15 +285,35 @@ impl eframe::App for App {
             self.session.on_preview(preview);
         }
         while let Some(outcome) = self.files.poll() {
-            if let Outcome::Model(folder) = &outcome {
-                self.load_model(ModelSource::Folder(folder.clone()));
-            }
-            self.session.on_file(outcome);
+            let then = match outcome {
+                Outcome::Model(folder) => {
+                    self.load_model(ModelSource::Folder(folder.clone()));
+                    self.session.on_file(Outcome::Model(folder))
+                }
+                Outcome::Recovered(document, lost) => {
+                    self.session.on_recovered(*document, &lost);
+                    if let Some(journal) = &mut self.journal {
+                        journal.adopt(lost);
+                    }
+                    Vec::new()
+                }
+                Outcome::Recent(list) => {
+                    if let Some((_, written)) = &mut self.recent {
+                        written.clone_from(&list);
+                    }
+                    self.session.on_file(Outcome::Recent(list))
+                }
+                outcome => self.session.on_file(outcome),
+            };
+            self.apply(ctx, then);
         }
-        self.session.on_input(ctx);
+        let dropped = self.session.on_input(ctx);
+        self.apply(ctx, dropped.into_iter().collect());
+        self.close_or_ask(ctx);
         self.set_title(ctx);
         self.regions.collect();
         self.ask_for_regions();
+        self.keep();
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
@@ -246,6 +326,12 @@ impl eframe::App for App {
         self.apply(&ctx, actions);
         ui.spacing_mut().item_spacing.x = space::M;
         self.draw(ui);
+    }
+
+    fn on_exit(&mut self) {
+        if let Some(journal) = &mut self.journal {
+            journal.finish();
+        }
     }
 
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {

@@ -22,6 +22,9 @@ pub fn menu_bar(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
                             ui.separator();
                         }
                         item(ui, session, command, out);
+                        if command == Command::Open {
+                            recent(ui, session, out);
+                        }
                     }
                 }
                 if menu == Menu::File {
@@ -43,7 +46,11 @@ pub fn menu_bar(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
             }
             ui.add_space(space::M);
             let palette = Palette::of(ui);
-            ui.add(egui::Label::new(RichText::new(&session.name).color(palette.weak)).truncate());
+            let name = RichText::new(session.titled()).color(palette.weak);
+            let shown = ui.add(egui::Label::new(name).truncate());
+            if let Some(path) = &session.project.path {
+                shown.on_hover_text(path.display().to_string());
+            }
         });
     });
 }
@@ -52,7 +59,8 @@ pub fn menu_bar(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
 fn starts_group(command: Command) -> bool {
     matches!(
         command,
-        Command::AddPicture
+        Command::Save
+            | Command::AddPicture
             | Command::SaveResult
             | Command::OpenModel
             | Command::Quit
@@ -96,6 +104,21 @@ fn labelled(what: &str, label: Option<&'static str>) -> String {
         Some(label) => format!("{what}: {}", label.to_lowercase()),
         None => what.to_owned(),
     }
+}
+
+/// The projects that were opened last.
+fn recent(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
+    let recent = &session.project.recent;
+    ui.add_enabled_ui(!recent.is_empty(), |ui| {
+        ui.menu_button("Open recent", |ui| {
+            for path in recent {
+                let open = ui.button(crate::io::names::stem_of(path));
+                if open.on_hover_text(path.display().to_string()).clicked() {
+                    out.push(Action::OpenProject(path.clone()));
+                }
+            }
+        });
+    });
 }
 
 fn sample_objects(ui: &mut Ui, out: &mut Vec<Action>) {

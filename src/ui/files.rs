@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use crate::doc::{Picture, Plane, Purpose, SlotId};
+use super::journal::Lost;
+use crate::doc::{Document, Picture, Plane, Purpose, SlotId};
 use crate::io;
 use crate::io::metadata::Recipe;
 
@@ -51,6 +52,23 @@ pub enum Outcome {
     MaskSaved(PathBuf),
     /// A model's folder was chosen.
     Model(PathBuf),
+    /// A project was read.
+    Project {
+        /// The document.
+        document: Box<Document>,
+        /// The file.
+        path: PathBuf,
+        /// Whether saving may replace the file: another program's layers would be lost.
+        ours: bool,
+    },
+    /// A lost session was read.
+    Recovered(Box<Document>, Lost),
+    /// The project was written, as it was then.
+    ProjectSaved(Box<Document>, PathBuf),
+    /// The project was not written: the artist gave it up, or the sentence says why.
+    ProjectNotSaved(Option<String>),
+    /// The projects that were opened last, newest first.
+    Recent(Vec<PathBuf>),
     /// Something the artist should know.
     Warning(String),
     /// It failed; the sentence says why and what to do.
@@ -63,6 +81,15 @@ pub struct Files {
     receiver: Receiver<Outcome>,
     wake: Arc<dyn Fn() + Send + Sync>,
     running: Arc<AtomicUsize>,
+}
+
+/// The extension of projects.
+pub const PROJECT: &str = "ora";
+
+/// Whether a file's name is a project's.
+pub fn is_project(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case(PROJECT))
 }
 
 const PICTURES: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"];
@@ -153,6 +180,90 @@ impl Files {
         });
     }
 
+    /// Lets the artist choose a project and reads it.
+    pub fn browse_project(&mut self) {
+        self.errand("open dialog", move |tell| {
+            let chosen = rfd::FileDialog::new()
+                .set_title("Open project")
+                .add_filter("Projects", &[PROJECT])
+                .add_filter("All files", &["*"])
+                .pick_file();
+            if let Some(path) = chosen {
+                tell_project(path, tell);
+            }
+        });
+    }
+
+    /// Reads a project, and pictures after it.
+    pub fn open_project(&mut self, path: PathBuf, pictures: Vec<PathBuf>) {
+        self.errand("open project", move |tell| {
+            tell_project(path, tell);
+            for path in pictures {
+                tell_loaded(&path, Destination::Auto, tell);
+            }
+        });
+    }
+
+    /// Writes the project; asks where unless a path is given.
+    pub fn save_project(&mut self, document: Document, name: &str, path: Option<PathBuf>) {
+        let name = format!("{}.{PROJECT}", io::names::file_safe(name));
+        self.errand("save project", move |tell| {
+            let chosen = path.or_else(|| {
+                rfd::FileDialog::new()
+                    .set_title("Save project")
+                    .set_file_name(&name)
+                    .add_filter("Projects", &[PROJECT])
+                    .save_file()
+            });
+            let Some(path) = chosen else {
+                return tell(Outcome::ProjectNotSaved(None));
+            };
+            let path = if path.extension().is_some() {
+                path
+            } else {
+                path.with_extension(PROJECT)
+            };
+            tell(match io::project::write(&path, &document) {
+                Ok(()) => Outcome::ProjectSaved(Box::new(document), path),
+                Err(error) => Outcome::ProjectNotSaved(Some(error.to_string())),
+            });
+        });
+    }
+
+    /// Reads a lost session. One that can't be read stays where it is.
+    pub fn recover(&mut self, lost: Lost) {
+        self.errand("recover", move |tell| {
+            tell(match io::project::open(&lost.file) {
+                Ok(opened) => Outcome::Recovered(Box::new(opened.document), lost),
+                Err(error) => Outcome::Failed(error.to_string()),
+            });
+        });
+    }
+
+    /// Reads the list of projects that were opened last.
+    pub fn load_recent(&mut self, file: PathBuf) {
+        self.errand("recent projects", move |tell| {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            let list: Vec<PathBuf> = serde_json::from_str(&text).unwrap_or_default();
+            let here = list.into_iter().filter(|path| path.is_file()).collect();
+            tell(Outcome::Recent(here));
+        });
+    }
+
+    /// Writes the list of projects that were opened last.
+    pub fn save_recent(&mut self, file: PathBuf, list: Vec<PathBuf>) {
+        self.errand("recent projects", move |_| {
+            let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+            let text = serde_json::to_vec_pretty(&list).unwrap_or_default();
+            // Only a convenience: not worth a message.
+            if let Err(error) = folder {
+                tracing::debug!("{error}");
+            } else if let Err(error) = io::save::replace(&file, &text) {
+                tracing::debug!("{error}");
+            }
+        });
+    }
+
     /// Writes a result; asks where unless a path is given.
     pub fn save(
         &mut self,
@@ -211,6 +322,22 @@ fn with_png(path: PathBuf) -> PathBuf {
         path
     } else {
         path.with_extension("png")
+    }
+}
+
+fn tell_project(path: PathBuf, tell: &dyn Fn(Outcome)) {
+    match io::project::open(&path) {
+        Ok(opened) => {
+            tell(Outcome::Project {
+                document: Box::new(opened.document),
+                path,
+                ours: !opened.foreign,
+            });
+            for warning in opened.warnings {
+                tell(Outcome::Warning(warning));
+            }
+        }
+        Err(error) => tell(Outcome::Failed(error.to_string())),
     }
 }
 

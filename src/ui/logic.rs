@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use eframe::egui;
 
-use super::files::Outcome;
-use super::state::{Dropped, ModelState, Pending, Session};
+use super::files::{Outcome, is_project};
+use super::state::{Action, Dropped, ModelState, Pending, Session};
 use super::toasts::Kind;
 use crate::doc::Picture;
 use crate::engine::message::{Event, JobId, JobPreview};
@@ -71,8 +71,8 @@ impl Session {
         }
     }
 
-    /// Takes the outcome of a file errand in.
-    pub fn on_file(&mut self, outcome: Outcome) {
+    /// Takes the outcome of a file errand in; what is to be done then.
+    pub fn on_file(&mut self, outcome: Outcome) -> Vec<Action> {
         match outcome {
             Outcome::Picture {
                 picture,
@@ -99,11 +99,15 @@ impl Session {
             Outcome::Model(_) => self.model = ModelState::Loading(0.0, "the model".to_owned()),
             Outcome::Warning(text) => self.toasts.add(Kind::Warning, text),
             Outcome::Failed(text) => self.toasts.add(Kind::Error, text),
+            Outcome::Recovered(document, lost) => self.on_recovered(*document, &lost),
+            outcome => return self.on_project(outcome),
         }
+        Vec::new()
     }
 
-    /// Takes dropped files and pasted pictures in; where they go is decided when the pointer is known.
-    pub fn on_input(&mut self, ctx: &egui::Context) {
+    /// Takes dropped files and pasted pictures in; where they go is decided when the pointer is known. A project
+    /// is opened wherever it is dropped.
+    pub fn on_input(&mut self, ctx: &egui::Context) -> Option<Action> {
         let typing = ctx.text_edit_focused();
         let (mut files, time) = ctx.input(|input| {
             let dropped = input.raw.dropped_files.iter();
@@ -124,8 +128,12 @@ impl Session {
             }
             (files, input.time)
         });
-        if files.is_empty() {
-            return;
+        let project = files.iter().find_map(|file| match file {
+            Dropped::Path(path) if is_project(path) => Some(path.clone()),
+            _ => None,
+        });
+        if project.is_some() || files.is_empty() {
+            return project.map(Action::OpenProject);
         }
         if let Some(pending) = self.pending.take() {
             files.splice(0..0, pending.files);
@@ -135,6 +143,7 @@ impl Session {
             since: time,
             asking: false,
         });
+        None
     }
 }
 

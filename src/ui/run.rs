@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use eframe::egui;
 
-use super::app::App;
+use super::app::{App, Start};
 use super::backend::Backend;
 use crate::engine::Engine;
 use crate::engine::message::{Event, JobId, JobPreview, ModelSource, Request};
@@ -56,12 +56,14 @@ pub fn run(files: Vec<PathBuf>) -> anyhow::Result<()> {
             // For trying another model without choosing it each time.
             let folder = std::env::var_os(MODEL_VARIABLE).filter(|folder| !folder.is_empty());
             let model = folder.map_or(ModelSource::Embedded, |f| ModelSource::Folder(f.into()));
-            Ok(Box::new(App::new(
-                creation,
-                Box::new(engine),
-                Some(model),
+            let data = directories::ProjectDirs::from("", "", "inlay")
+                .map(|folders| folders.data_local_dir().to_owned());
+            let start = Start {
+                model: Some(model),
                 files,
-            )))
+                data,
+            };
+            Ok(Box::new(App::new(creation, Box::new(engine), start)))
         }),
     );
     opened.map_err(|error| anyhow::anyhow!(why_not(&error)))

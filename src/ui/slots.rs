@@ -245,9 +245,11 @@ fn role(ui: &mut Ui, slot: &Slot, purpose: Purpose, at: usize, out: &mut Vec<Act
     } else {
         role_text(purpose).to_owned()
     };
+    // The name has to fit beside the picture.
+    ui.spacing_mut().button_padding.x = 6.0;
     let combo = egui::ComboBox::from_id_salt(("role", slot.id))
         .selected_text(RichText::new(text).small())
-        .width(ui.available_width() - 4.0)
+        .width(ui.available_width())
         .truncate();
     let shown = combo.show_ui(ui, |ui| {
         let automatic = ui.selectable_label(slot.purpose.is_none(), "Auto");

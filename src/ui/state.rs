@@ -7,6 +7,7 @@ use std::sync::Arc;
 use eframe::egui::{Id, Pos2, Rect, Vec2};
 
 use super::files::Destination;
+use super::journal::Lost;
 use super::toasts::Toasts;
 use super::tool::{Input, Machine, Tool};
 use super::view::Viewport;
@@ -69,12 +70,78 @@ pub enum Action {
     SampleObject(usize),
     /// Puts a word into the prompt where the cursor is.
     InsertWord(String),
+    /// Opens a project, after asking about changes.
+    OpenProject(PathBuf),
+    /// What to do about changes that are not saved.
+    Answer(Answer),
+    /// What to do about the nth lost session.
+    Lost(usize, Recovery),
     /// Closes dialogs.
     CloseDialogs,
     /// Changes the text in the palette's field.
     PaletteText(String),
     /// Moves the palette's choice.
     PaletteMove(isize),
+}
+
+/// What the artist says about changes that are not saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Save them first.
+    Save,
+    /// They may be lost.
+    Discard,
+    /// Go on as if nothing was asked.
+    Stay,
+}
+
+/// What is to become of a lost session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovery {
+    /// It is opened.
+    Open,
+    /// It is removed.
+    Remove,
+    /// It is offered again at the next start.
+    Later,
+}
+
+/// What takes the document's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// An empty document.
+    New,
+    /// The sample.
+    Sample,
+    /// A project that the artist chooses.
+    Choose,
+    /// This project.
+    Open(PathBuf),
+    /// Nothing: the window closes.
+    Quit,
+}
+
+/// The document as a file.
+#[derive(Debug, Default)]
+pub struct Project {
+    /// Where it is saved; `None` until it was.
+    pub path: Option<PathBuf>,
+    /// The document as it was when it was saved or opened.
+    pub saved: Document,
+    /// Whether it is being written, and whether it is to be written again after that.
+    pub saving: bool,
+    /// A change was saved while an older one was being written.
+    pub again: bool,
+    /// What the artist wants to do next, when the changes are saved.
+    pub next: Option<Next>,
+    /// Whether the artist is being asked about changes.
+    pub asking: bool,
+    /// Whether the window may close.
+    pub leaving: bool,
+    /// Projects that were opened last, newest first.
+    pub recent: Vec<PathBuf>,
+    /// Sessions that did not end as they should.
+    pub lost: Vec<Lost>,
 }
 
 /// One of the two shared views.
@@ -190,6 +257,8 @@ pub struct Session {
     pub history: History,
     /// The document's name.
     pub name: String,
+    /// The document's file.
+    pub project: Project,
     /// The chosen slot.
     pub slot: Option<SlotId>,
     /// The mask that the tools paint.
@@ -248,6 +317,7 @@ impl Default for Session {
             document: Document::new(),
             history: History::default(),
             name: "untitled".to_owned(),
+            project: Project::default(),
             slot: None,
             region: None,
             live: None,
@@ -335,6 +405,17 @@ impl Session {
         // A running job without a canvas: its estimates cover the whole picture.
         let crop = self.job.as_ref()?.preview.as_ref()?.preview.crop;
         Some([crop.width, crop.height])
+    }
+
+    /// Whether the document differs from its file.
+    pub fn is_modified(&self) -> bool {
+        !self.document.is_same(&self.project.saved)
+    }
+
+    /// The document's name, with a mark if it differs from its file.
+    pub fn titled(&self) -> String {
+        let mark = if self.is_modified() { "*" } else { "" };
+        format!("{}{mark}", self.name)
     }
 
     /// Whether nothing was loaded yet.

@@ -11,7 +11,7 @@ use egui_kittest::Harness;
 use inlay::doc::{Job, Picture, Plane};
 use inlay::engine::message::{Event, JobId, JobPreview, ModelSummary, Request};
 use inlay::pipeline::event::{CropRect, OutputPicture, Preview};
-use inlay::ui::{App, Backend};
+use inlay::ui::{App, Backend, Start};
 
 /// What an engine was asked, and what it is to answer.
 #[derive(Default)]
@@ -148,6 +148,20 @@ pub fn window(
     theme: egui::Theme,
     files: Option<Vec<PathBuf>>,
 ) -> (Harness<'static, App>, Scripted) {
+    let start = Start {
+        files: files.unwrap_or_default(),
+        ..Start::default()
+    };
+    window_with(size, points, theme, start)
+}
+
+/// The window with a loaded scripted model and whatever it starts with.
+pub fn window_with(
+    size: [f32; 2],
+    points: f32,
+    theme: egui::Theme,
+    start: Start,
+) -> (Harness<'static, App>, Scripted) {
     let engine = Scripted::default();
     engine.tell(Event::Loaded(summary()));
     let backend = Box::new(engine.clone());
@@ -157,7 +171,7 @@ pub fn window(
         .with_theme(theme)
         .with_max_steps(16)
         .wgpu()
-        .build_eframe(move |creation| App::new(creation, backend, None, files.unwrap_or_default()));
+        .build_eframe(move |creation| App::new(creation, backend, start));
     settle(&mut harness);
     (harness, engine)
 }

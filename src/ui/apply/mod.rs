@@ -3,18 +3,20 @@
 mod mask;
 mod outputs;
 mod pictures;
+mod project;
 
 use eframe::egui;
 
 use super::backend::Backend;
 use super::commands::Command;
 use super::files::{Destination, Files};
+use super::journal::Journal;
 use super::sample;
-use super::state::{Action, PaletteState, Session, Which};
+use super::state::{Action, Answer, Next, PaletteState, Session, Which};
 use super::toasts::Kind;
 use super::tool::{Input, Tool};
-use crate::doc::Mask;
 use crate::doc::document::Edit;
+use crate::doc::{Document, Mask};
 
 /// The least and the largest brush, in picture pixels.
 pub const BRUSH_SIZES: std::ops::RangeInclusive<f32> = 1.0..=2048.0;
@@ -29,6 +31,8 @@ pub struct Env<'a> {
     pub backend: &'a mut dyn Backend,
     /// Files.
     pub files: &'a mut Files,
+    /// The crash journal, where there is one.
+    pub journal: Option<&'a mut Journal>,
 }
 
 impl Session {
@@ -71,6 +75,9 @@ impl Session {
                 }
             }
             Action::InsertWord(word) => self.insert = Some(word),
+            Action::OpenProject(path) => self.request(Next::Open(path), env),
+            Action::Answer(answer) => self.answer(answer, env),
+            Action::Lost(at, recovery) => self.decide(at, recovery, env),
             Action::CloseDialogs => {
                 self.palette = None;
                 self.keys = false;
@@ -125,13 +132,11 @@ impl Session {
     /// Carries out a command.
     pub fn run(&mut self, command: Command, env: &mut Env<'_>) {
         match command {
-            Command::New => self.replace_document(crate::doc::Document::new(), "untitled"),
-            Command::OpenSample => match sample::document() {
-                Some(document) => self.replace_document(document, "sample"),
-                None => self
-                    .toasts
-                    .add(Kind::Error, "the sample can't be read, install Inlay again"),
-            },
+            Command::New => self.request(Next::New, env),
+            Command::Open => self.request(Next::Choose, env),
+            Command::OpenSample => self.request(Next::Sample, env),
+            Command::Save => self.save_project(false, env),
+            Command::SaveAs => self.save_project(true, env),
             Command::AddPicture => env.files.browse(Destination::Auto),
             Command::Paste => env
                 .ctx
@@ -146,7 +151,7 @@ impl Session {
                 None => self.say("choose a result to save first"),
             },
             Command::OpenModel => env.files.browse_model(),
-            Command::Quit => env.ctx.send_viewport_cmd(egui::ViewportCommand::Close),
+            Command::Quit => self.request(Next::Quit, env),
             Command::Undo => {
                 self.give_up_stroke();
                 if self.history.undo(&mut self.document).is_none() {
@@ -275,6 +280,8 @@ impl Session {
     fn escape(&mut self, env: &mut Env<'_>) {
         if self.machine.is_busy() || self.live.is_some() {
             self.pointer(Input::Abort, env.ctx);
+        } else if self.project.asking {
+            self.answer(Answer::Stay, env);
         } else if self.palette.is_some() || self.keys || self.exact || self.pending.is_some() {
             self.apply(Action::CloseDialogs, env);
         } else if self.wipe.is_some() {
@@ -286,11 +293,13 @@ impl Session {
         }
     }
 
-    fn replace_document(&mut self, document: crate::doc::Document, name: &str) {
-        if self.job.is_some() {
-            return self.say("a job is running, cancel it first");
-        }
+    /// Puts another document in this one's place, which counts as saved as far as `saved` tells.
+    pub fn replace_document(&mut self, document: Document, saved: Document, name: &str) {
+        self.give_up_stroke();
         self.document = document;
+        self.project.saved = saved;
+        self.project.path = None;
+        self.slot = None;
         self.history = crate::doc::History::default();
         self.name = name.to_owned();
         self.outputs.clear();

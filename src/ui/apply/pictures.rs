@@ -77,7 +77,9 @@ impl Session {
                 }
             }
             Destination::Auto if self.document.canvas().is_none() => {
-                self.name.clone_from(&name);
+                if self.project.path.is_none() {
+                    self.name.clone_from(&name);
+                }
                 Edit::AddSlot {
                     picture,
                     name,

@@ -1,8 +1,8 @@
-//! The table's rows for tools and mask levels.
+//! The table's rows for tools, masks and mask levels.
 
 use eframe::egui::{Key, KeyboardShortcut};
 
-use super::{Info, Menu, key};
+use super::{Info, Menu, ctrl, ctrl_shift, key, shift};
 use crate::doc::Level;
 use crate::ui::icons::Icon;
 use crate::ui::tool::Tool;
@@ -96,3 +96,107 @@ pub fn level_info(level: Level) -> Info {
         keys,
     }
 }
+
+pub const LOAD_MASK: Info = Info {
+    text: "Load mask…",
+    tip: "Use a black and white picture, or a transparent one, as the mask",
+    menu: Some(Menu::Mask),
+    icon: None,
+    keys: &[],
+};
+
+pub const SAVE_MASK: Info = Info {
+    text: "Save mask…",
+    tip: "Write the mask as a PNG",
+    menu: Some(Menu::Mask),
+    icon: None,
+    keys: &[],
+};
+
+pub const SWAP_BRUSH: Info = Info {
+    text: "Swap brush and eraser",
+    tip: "Change between painting and taking away",
+    menu: Some(Menu::Edit),
+    icon: None,
+    keys: &[key(Key::X)],
+};
+
+pub const BRUSH_SMALLER: Info = Info {
+    text: "Smaller brush",
+    tip: "Also Ctrl and the wheel",
+    menu: Some(Menu::Edit),
+    icon: None,
+    keys: &[key(Key::OpenBracket)],
+};
+
+pub const BRUSH_LARGER: Info = Info {
+    text: "Larger brush",
+    tip: "Also Ctrl and the wheel",
+    menu: Some(Menu::Edit),
+    icon: None,
+    keys: &[key(Key::CloseBracket)],
+};
+
+pub const NEW_MASK: Info = Info {
+    text: "New mask",
+    tip: "Add a second place on the canvas, for the next object",
+    menu: Some(Menu::Mask),
+    icon: Some(Icon::Plus),
+    keys: &[ctrl_shift(Key::N)],
+};
+
+pub const REMOVE_MASK: Info = Info {
+    text: "Remove mask",
+    tip: "Remove the chosen mask from the job",
+    menu: Some(Menu::Mask),
+    icon: Some(Icon::Trash),
+    keys: &[],
+};
+
+pub const CLEAR_MASK: Info = Info {
+    text: "Clear mask",
+    tip: "Unselect everything",
+    menu: Some(Menu::Mask),
+    icon: Some(Icon::Clear),
+    keys: &[key(Key::Delete)],
+};
+
+pub const FILL_MASK: Info = Info {
+    text: "Select all",
+    tip: "The model may change the whole picture",
+    menu: Some(Menu::Mask),
+    icon: None,
+    keys: &[ctrl(Key::A)],
+};
+
+pub const INVERT_MASK: Info = Info {
+    text: "Invert mask",
+    tip: "Select what is not selected",
+    menu: Some(Menu::Mask),
+    icon: Some(Icon::Invert),
+    keys: &[shift(Key::V)],
+};
+
+pub const GROW_MASK: Info = Info {
+    text: "Grow mask",
+    tip: "Move its edge outwards by 4 pixels",
+    menu: Some(Menu::Mask),
+    icon: Some(Icon::Grow),
+    keys: &[shift(Key::G)],
+};
+
+pub const SHRINK_MASK: Info = Info {
+    text: "Shrink mask",
+    tip: "Move its edge inwards by 4 pixels",
+    menu: Some(Menu::Mask),
+    icon: Some(Icon::Shrink),
+    keys: &[shift(Key::S)],
+};
+
+pub const FEATHER_MASK: Info = Info {
+    text: "Feather mask",
+    tip: "Soften its edge over 4 pixels",
+    menu: Some(Menu::Mask),
+    icon: Some(Icon::Feather),
+    keys: &[shift(Key::F)],
+};

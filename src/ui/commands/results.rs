@@ -1,0 +1,94 @@
+//! The table's rows for jobs and results.
+
+use eframe::egui::Key;
+
+use super::{Info, Menu, ctrl, key, shift};
+use crate::ui::icons::Icon;
+
+pub const GENERATE: Info = Info {
+    text: "Generate",
+    tip: "Make the outputs",
+    menu: Some(Menu::Edit),
+    icon: Some(Icon::Play),
+    keys: &[ctrl(Key::Enter)],
+};
+
+pub const CANCEL: Info = Info {
+    text: "Cancel",
+    tip: "Stop the running job; finished outputs stay",
+    menu: Some(Menu::Edit),
+    icon: Some(Icon::Stop),
+    keys: &[shift(Key::X)],
+};
+
+pub const RANDOM_SEED: Info = Info {
+    text: "Random seed",
+    tip: "Other noise, other results",
+    menu: Some(Menu::Edit),
+    icon: Some(Icon::Dice),
+    keys: &[key(Key::R)],
+};
+
+pub const PREVIOUS_RESULT: Info = Info {
+    text: "Previous result",
+    tip: "Show the result before",
+    menu: Some(Menu::Result),
+    icon: None,
+    keys: &[key(Key::ArrowLeft)],
+};
+
+pub const NEXT_RESULT: Info = Info {
+    text: "Next result",
+    tip: "Show the next result",
+    menu: Some(Menu::Result),
+    icon: None,
+    keys: &[key(Key::ArrowRight)],
+};
+
+pub const STAR_RESULT: Info = Info {
+    text: "Star",
+    tip: "Mark the result as one to keep",
+    menu: Some(Menu::Result),
+    icon: Some(Icon::Star),
+    keys: &[key(Key::S)],
+};
+
+pub const ACCEPT_RESULT: Info = Info {
+    text: "Accept as canvas",
+    tip: "The result becomes the canvas; one undo step",
+    menu: Some(Menu::Result),
+    icon: Some(Icon::Accept),
+    keys: &[key(Key::Enter)],
+};
+
+pub const REMOVE_RESULT: Info = Info {
+    text: "Remove result",
+    tip: "Take the result out of the list; it is not saved",
+    menu: Some(Menu::Result),
+    icon: Some(Icon::Trash),
+    keys: &[key(Key::Backspace)],
+};
+
+pub const CLEAR_RESULTS: Info = Info {
+    text: "Remove results without a star",
+    tip: "Keep what is starred",
+    menu: Some(Menu::Result),
+    icon: None,
+    keys: &[],
+};
+
+pub const WIPE: Info = Info {
+    text: "Compare with a wipe",
+    tip: "Original on the left of the handle, result on the right",
+    menu: Some(Menu::Result),
+    icon: Some(Icon::Wipe),
+    keys: &[key(Key::W)],
+};
+
+pub const SHOW_CANVAS: Info = Info {
+    text: "Show the canvas",
+    tip: "Show the original instead of a result; hold Tab to do so for a moment",
+    menu: Some(Menu::Result),
+    icon: Some(Icon::Eye),
+    keys: &[key(Key::Escape)],
+};

@@ -1,0 +1,268 @@
+//! Projects in the window: opening, saving, questions before changes are lost, recovery after a crash.
+
+mod ui_support;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use eframe::App as _;
+use egui::{Key, Modifiers, Theme, ViewportEvent, ViewportId};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use inlay::doc::{Document, Edit, Level, Picture};
+use inlay::io::project;
+use inlay::ui::{App, Start};
+use ui_support::{Scripted, settle, window_with};
+
+type Window = Harness<'static, App>;
+
+fn window(files: &[&Path], data: Option<&Path>) -> (Window, Scripted) {
+    let start = Start {
+        files: files.iter().map(|path| path.to_path_buf()).collect(),
+        data: data.map(Path::to_owned),
+        ..Start::default()
+    };
+    window_with([1280.0, 800.0], 1.0, Theme::Dark, start)
+}
+
+fn project_file(folder: &Path, name: &str, colour: u8) -> PathBuf {
+    let mut document = Document::new();
+    for edit in [
+        Edit::AddSlot {
+            picture: Arc::new(Picture::filled(64, 48, [colour, 9, 9, 255])),
+            name: name.to_owned(),
+            source: None,
+            purpose: None,
+        },
+        Edit::AddRegion {
+            mask: None,
+            level: Level::Box,
+            asset: None,
+        },
+        Edit::SetPrompt(format!("About {name}")),
+    ] {
+        document.apply(edit).unwrap();
+    }
+    let path = folder.join(format!("{name}.ora"));
+    project::write(&path, &document).unwrap();
+    path
+}
+
+fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
+    window.key_press_modifiers(modifiers, key);
+    settle(window);
+}
+
+fn click(window: &mut Window, label: &str) {
+    window.get_by_label(label).click();
+    settle(window);
+}
+
+fn write_prompt(window: &mut Window, text: &str) {
+    window.get_by_label("Prompt").focus();
+    window.run();
+    window.get_by_label("Prompt").type_text(text);
+    settle(window);
+}
+
+fn ask_to_close(window: &mut Window) {
+    let viewports = &mut window.input_mut().viewports;
+    let events = &mut viewports.entry(ViewportId::ROOT).or_default().events;
+    events.push(ViewportEvent::Close);
+    window.step();
+    settle(window);
+}
+
+#[test]
+fn a_project_opens_is_changed_and_saved_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = project_file(folder.path(), "cup", 10);
+    let (mut window, _) = window(&[&path], None);
+    assert_eq!(window.state().session.titled(), "cup");
+    assert_eq!(
+        window.state().session.document.regions()[0].level,
+        Level::Box
+    );
+    write_prompt(&mut window, " and more");
+    assert_eq!(window.state().session.titled(), "cup*");
+    press(&mut window, Modifiers::COMMAND, Key::S);
+    assert_eq!(window.state().session.titled(), "cup");
+    let written = project::open(&path).unwrap().document;
+    assert_eq!(written, window.state().session.document);
+    assert!(written.prompt().ends_with(" and more"));
+    // Undoing past the save is a change again.
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    window.state_mut().session.history.seal();
+    window.get_by_label("Undo").click();
+    settle(&mut window);
+    assert_eq!(window.state().session.titled(), "cup*");
+}
+
+#[test]
+fn changes_are_asked_about_before_another_project_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (
+        project_file(folder.path(), "cup", 10),
+        project_file(folder.path(), "lamp", 20),
+    );
+    let (mut window, _) = window(&[&first], None);
+    let drop_second = |window: &mut Window| {
+        let file = Arc::new(Dropped(second.clone()));
+        window.input_mut().dropped_files.push(file);
+        window.step();
+        settle(window);
+    };
+    write_prompt(&mut window, " once");
+    drop_second(&mut window);
+    click(&mut window, "Go back");
+    assert_eq!(window.state().session.titled(), "cup*");
+    drop_second(&mut window);
+    click(&mut window, "Don't save");
+    assert_eq!(window.state().session.titled(), "lamp");
+    let kept = project::open(&first).unwrap().document;
+    assert_eq!(kept.prompt(), "About cup");
+
+    write_prompt(&mut window, " twice");
+    press(&mut window, Modifiers::COMMAND, Key::N);
+    window.get_by_label("Save the changes to lamp?");
+    click(&mut window, "Save");
+    assert_eq!(window.state().session.titled(), "untitled");
+    let kept = project::open(&second).unwrap().document;
+    assert_eq!(kept.prompt(), "About lamp twice");
+}
+
+#[test]
+fn closing_asks_about_changes_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = project_file(folder.path(), "cup", 10);
+    let (mut window, _) = window(&[&path], None);
+    ask_to_close(&mut window);
+    assert!(!window.state().session.project.asking);
+    write_prompt(&mut window, " more");
+    ask_to_close(&mut window);
+    assert!(window.state().session.project.asking);
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    assert!(!window.state().session.project.asking);
+    assert!(!window.state().session.project.leaving);
+    ask_to_close(&mut window);
+    click(&mut window, "Don't save");
+    assert!(window.state().session.project.leaving);
+}
+
+#[test]
+fn what_cannot_be_opened_or_written_is_one_sentence_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = project_file(folder.path(), "cup", 10);
+    let broken = folder.path().join("broken.ora");
+    std::fs::write(&broken, b"PK nothing").unwrap();
+    let (mut window, _) = window(&[&path], None);
+    let before = window.state().session.document.clone();
+    let file = Arc::new(Dropped(broken));
+    window.input_mut().dropped_files.push(file);
+    window.step();
+    settle(&mut window);
+    let messages = |window: &Window| {
+        let list = window.state().session.toasts.list();
+        list.iter().map(|t| t.text.clone()).collect::<Vec<_>>()
+    };
+    assert!(messages(&window)[0].starts_with("This is no OpenRaster project"));
+    assert_eq!(window.state().session.document, before);
+    // The folder is gone: the changes stay changes.
+    drop(folder);
+    write_prompt(&mut window, " more");
+    press(&mut window, Modifiers::COMMAND, Key::S);
+    assert!(messages(&window).iter().any(|text| text.contains("folder")));
+    assert_eq!(window.state().session.titled(), "cup*");
+}
+
+#[test]
+fn a_picture_of_another_program_is_not_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = project_file(folder.path(), "cup", 10);
+    // Without our own entry it is a file like Krita's.
+    let bytes = std::fs::read(&path).unwrap();
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
+    let mut written = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
+    for at in 0..archive.len() {
+        let entry = archive.by_index_raw(at).unwrap();
+        if !entry.name().unwrap().starts_with("inlay/") {
+            written.raw_copy_file(entry).unwrap();
+        }
+    }
+    written.finish().unwrap();
+    let (window, _) = window(&[&path], None);
+    let session = &window.state().session;
+    assert!(session.canvas().is_some());
+    assert_eq!(
+        (session.name.as_str(), &session.project.path),
+        ("cup", &None)
+    );
+}
+
+#[test]
+fn recent_projects_are_kept_from_session_to_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let first = project_file(folder.path(), "cup", 10);
+    let second = project_file(folder.path(), "lamp", 20);
+    for path in [&first, &second] {
+        let (mut window, _) = window(&[path], Some(&data));
+        settle(&mut window);
+        window.state_mut().on_exit();
+    }
+    std::fs::remove_file(&first).unwrap();
+    let (mut window, _) = window(&[], Some(&data));
+    assert_eq!(window.state().session.project.recent, [second]);
+    click(&mut window, "File");
+    window.get_by_label_contains("Open recent").click();
+    settle(&mut window);
+    click(&mut window, "lamp");
+    assert_eq!(window.state().session.titled(), "lamp");
+}
+
+#[test]
+fn a_crash_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let path = project_file(folder.path(), "cup", 10);
+    let (mut first, _) = window(&[&path], Some(&data));
+    write_prompt(&mut first, " before the crash");
+    let document = first.state().session.document.clone();
+    // As in a crash nothing is told: the thread only writes what it has.
+    drop(first);
+
+    let (mut second, _) = window(&[], Some(&data));
+    settle(&mut second);
+    second.get_by_label("Inlay was not closed properly");
+    click(&mut second, "Recover cup");
+    let session = &second.state().session;
+    assert_eq!(session.document, document);
+    assert_eq!(session.titled(), "cup*");
+    assert_eq!(session.project.path.as_deref(), Some(path.as_path()));
+    press(&mut second, Modifiers::COMMAND, Key::S);
+    assert_eq!(project::open(&path).unwrap().document, document);
+    settle(&mut second);
+    second.state_mut().on_exit();
+    drop(second);
+
+    let (third, _) = window(&[], Some(&data));
+    assert!(third.state().session.project.lost.is_empty());
+    assert!(
+        third
+            .query_by_label("Inlay was not closed properly")
+            .is_none()
+    );
+}
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
