@@ -250,6 +250,11 @@ fn a_waiting_job_is_cancelled_at_once_and_the_queue_can_be_overtaken() {
     let mut events = engine.poll();
     assert_eq!(names(&events).last().unwrap(), "2 cancelled");
     assert_eq!(engine.jobs(), [1, 4, 3].map(JobId));
+    // One that is not there changes nothing, one that is not named comes last.
+    engine.arrange(&[JobId(9), JobId(3)]);
+    assert_eq!(engine.jobs(), [1, 3, 4].map(JobId));
+    engine.arrange(&[JobId(4), JobId(3), JobId(1)]);
+    assert_eq!(engine.jobs(), [1, 4, 3].map(JobId));
     go.send(()).unwrap();
     until(&engine, &mut events, ends(3));
     let ended: Vec<String> = names(&events)

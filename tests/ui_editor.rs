@@ -223,7 +223,7 @@ fn a_job_runs_shows_its_outputs_and_one_is_accepted_in_one_undo_step() {
     engine.preview(4, 2, crop);
     window.step();
     window.run();
-    window.get_by_label("5 s left");
+    window.get_by_label_contains("5 s left");
     window.get_by_label("Cancel");
 
     // Drawing goes on meanwhile, and the running job does not change.

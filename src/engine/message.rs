@@ -40,6 +40,8 @@ pub struct ModelSummary {
     pub parameters: u64,
     /// The side of a square picture of the area it was trained at, in pixels.
     pub resolution: u32,
+    /// The sides of what it makes are multiples of this many pixels.
+    pub multiple: u32,
     /// Steps to use when the artist has not chosen.
     pub default_steps: u32,
     /// Input pictures at most.

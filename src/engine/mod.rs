@@ -118,6 +118,11 @@ impl Engine {
         self.shared.cancel(job)
     }
 
+    /// Puts the waiting jobs into this order; those it does not name come last.
+    pub fn arrange(&self, order: &[JobId]) {
+        self.shared.arrange(order);
+    }
+
     /// Cancels every job.
     pub fn cancel_all(&self) {
         for job in self.jobs() {

@@ -103,6 +103,29 @@ impl Shared {
         true
     }
 
+    /// Puts the waiting jobs into this order; those it does not name come last. Models are loaded when they were
+    /// to be.
+    pub fn arrange(&self, order: &[JobId]) {
+        let mut state = self.state();
+        let places: Vec<usize> = (0..state.requests.len())
+            .filter(|&at| state.requests.get(at).and_then(job_of).is_some())
+            .collect();
+        let mut jobs: Vec<Request> = Vec::with_capacity(places.len());
+        for &at in places.iter().rev() {
+            jobs.extend(state.requests.remove(at));
+        }
+        jobs.reverse();
+        let rank = |request: &Request| {
+            let id = job_of(request);
+            let at = order.iter().position(|named| Some(*named) == id);
+            at.unwrap_or(order.len())
+        };
+        jobs.sort_by_key(rank);
+        for (at, job) in places.into_iter().zip(jobs) {
+            state.requests.insert(at, job);
+        }
+    }
+
     pub fn jobs(&self) -> Vec<JobId> {
         let state = self.state();
         let running = state.running.as_ref().map(|(id, _)| *id);

@@ -175,6 +175,7 @@ fn summary_of(loaded: &Loaded) -> ModelSummary {
         device: loaded.device.clone(),
         parameters: loaded.parameters,
         resolution: info.resolution,
+        multiple: info.multiple,
         default_steps: info.default_steps,
         max_inputs: info.max_inputs,
     }

@@ -24,6 +24,8 @@ pub struct Tile {
     pub rect: [u32; 4],
     /// The same in the texture's coordinates.
     pub uv: [f32; 4],
+    /// The texture.
+    pub view: wgpu::TextureView,
     /// For small scales.
     pub linear: wgpu::BindGroup,
     /// For large scales, where pixels should look like pixels.
@@ -150,6 +152,7 @@ fn upload(
                 ],
                 linear: group(&pipelines.linear),
                 nearest: group(&pipelines.nearest),
+                view,
             });
         }
     }

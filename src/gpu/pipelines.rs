@@ -5,7 +5,7 @@ use eframe::wgpu;
 const COMMON: &str = include_str!("../../shaders/common.wgsl");
 
 /// Every shader as it is compiled, with its file's name; the shaders of panes begin with `common.wgsl`.
-pub const SHADERS: [(&str, &str); 6] = [
+pub const SHADERS: [(&str, &str); 7] = [
     (
         "checker.wgsl",
         concat!(
@@ -45,6 +45,13 @@ pub const SHADERS: [(&str, &str); 6] = [
         "latent_rgb.wgsl",
         include_str!("../../shaders/latent_rgb.wgsl"),
     ),
+    (
+        "difference.wgsl",
+        concat!(
+            include_str!("../../shaders/common.wgsl"),
+            include_str!("../../shaders/difference.wgsl")
+        ),
+    ),
 ];
 
 /// What a draw of a pane needs; equals `Draw` in `common.wgsl`.
@@ -72,6 +79,7 @@ pub enum Kind {
     Preview,
     Overlay,
     Wipe,
+    Difference,
 }
 
 /// Everything that is built once.
@@ -89,6 +97,7 @@ pub struct Pipelines {
     preview: wgpu::RenderPipeline,
     overlay: wgpu::RenderPipeline,
     wipe: wgpu::RenderPipeline,
+    difference: wgpu::RenderPipeline,
 }
 
 fn texture_entry(binding: u32, filterable: bool) -> wgpu::BindGroupLayoutEntry {
@@ -182,6 +191,8 @@ impl Pipelines {
             pane(3, Some(&overlay_layout)),
         );
         let wipe = pane(4, None);
+        // Two textures and a sampler, as previews have them.
+        let difference = pane(6, Some(&preview_layout));
         let latent = pipeline(
             device,
             5,
@@ -211,6 +222,7 @@ impl Pipelines {
             preview,
             overlay,
             wipe,
+            difference,
         }
     }
 
@@ -221,6 +233,7 @@ impl Pipelines {
             Kind::Preview => &self.preview,
             Kind::Overlay => &self.overlay,
             Kind::Wipe => &self.wipe,
+            Kind::Difference => &self.difference,
         }
     }
 }

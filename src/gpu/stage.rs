@@ -114,6 +114,8 @@ pub enum Item {
     },
     /// A picture.
     Picture(Arc<Picture>, Clip),
+    /// Where two pictures of one size differ, enlarged by a factor.
+    Difference(Arc<Picture>, Arc<Picture>, f32),
     /// A running output.
     Preview(LatentPreview, Clip),
     /// A mask: its tint and a double line around it, or only a dashed line.
@@ -372,6 +374,41 @@ impl Pane {
                     });
                 }
             }
+            Item::Difference(before, after, gain) => {
+                let Resources {
+                    pictures,
+                    pipelines,
+                    ..
+                } = resources;
+                for picture in [before, after] {
+                    pictures.ensure(device, queue, pipelines, picture, self.frame);
+                }
+                let both = (
+                    pictures.get(pictures::key(before)),
+                    pictures.get(pictures::key(after)),
+                );
+                let (Some(before), Some(after)) = both else {
+                    return;
+                };
+                for (a, b) in before.tiles.iter().zip(&after.tiles) {
+                    let [x0, y0, x1, y1] = a.rect;
+                    draws.push(DrawUniform {
+                        quad: [x0 as f32, y0 as f32, x1 as f32, y1 as f32],
+                        uv: a.uv,
+                        params: [*gain, 0.0, 0.0, 0.0],
+                        ..placing.uniform(Clip::ALL)
+                    });
+                    let sampler = if placing.scale > 2.0 {
+                        &pipelines.nearest
+                    } else {
+                        &pipelines.linear
+                    };
+                    steps.push(Step {
+                        kind: Kind::Difference,
+                        group: Some(pair(device, pipelines, &a.view, &b.view, sampler)),
+                    });
+                }
+            }
             Item::Preview(preview, clip) => {
                 resources.previews.ensure(
                     device,
@@ -483,6 +520,32 @@ impl Pane {
             }
         }
     }
+}
+
+/// Two textures to be compared.
+fn pair(
+    device: &wgpu::Device,
+    pipelines: &Pipelines,
+    a: &wgpu::TextureView,
+    b: &wgpu::TextureView,
+    sampler: &wgpu::Sampler,
+) -> wgpu::BindGroup {
+    let view = |binding, view| wgpu::BindGroupEntry {
+        binding,
+        resource: wgpu::BindingResource::TextureView(view),
+    };
+    device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some("inlay difference"),
+        layout: &pipelines.preview_layout,
+        entries: &[
+            view(0, a),
+            view(1, b),
+            wgpu::BindGroupEntry {
+                binding: 2,
+                resource: wgpu::BindingResource::Sampler(sampler),
+            },
+        ],
+    })
 }
 
 fn upload_draws(

@@ -10,13 +10,18 @@ use super::files::{Destination, Files, Outcome, is_project};
 use super::journal::Journal;
 use super::regions::Regions;
 use super::slots::DropTarget;
-use super::state::{Action, Session};
+use super::state::{Action, Compare, Session};
 use super::theme::{self, Palette, space};
 use super::thumbs::Thumbs;
 use super::toasts::Kind;
 use super::{canvas, chrome, commands, dialogs, prompt, questions, results, sample, slots};
 use crate::doc::Purpose;
 use crate::engine::message::{ModelSource, Request};
+
+/// Seconds that original and result are shown each while they flicker.
+const FLICKER: f64 = 0.6;
+/// Seconds after which a tool's key counts as held.
+const HELD: f64 = 0.4;
 
 /// What the editor starts with.
 #[derive(Clone, Debug, Default)]
@@ -236,6 +241,30 @@ impl App {
         }
     }
 
+    /// A tool whose key is held is given back when the key is let go.
+    fn spring(&mut self, ctx: &egui::Context, pressed: &[commands::Command]) {
+        let session = &mut self.session;
+        let time = ctx.input(|input| input.time);
+        for command in pressed {
+            if let commands::Command::Tool(tool) = command
+                && *tool != session.tool
+                && let Some(keys) = command.info().keys.first()
+            {
+                session.sprung = Some((keys.logical_key, session.tool, time));
+            }
+        }
+        if let Some((key, before, since)) = session.sprung
+            && ctx.input(|input| !input.key_down(key))
+            && !session.machine.is_busy()
+        {
+            session.sprung = None;
+            if time - since > HELD {
+                session.tool = before;
+                ctx.request_repaint();
+            }
+        }
+    }
+
     /// The window is to be closed: not before the artist was asked about changes.
     fn close_or_ask(&mut self, ctx: &egui::Context) {
         let closing = ctx.input(|input| input.viewport().close_requested());
@@ -265,10 +294,18 @@ impl App {
         }
     }
 
-    /// Holding Tab over a pane shows the original.
+    /// Holding Tab over a pane shows the original, and so does every other moment of flickering.
     fn hold_original(&mut self, ctx: &egui::Context) {
-        let held = ctx.input(|input| input.key_down(Key::Tab) && input.modifiers.is_none());
-        let original = held && !ctx.text_edit_focused();
+        let (held, time) = ctx.input(|input| {
+            let held = input.key_down(Key::Tab) && input.modifiers.is_none();
+            (held, input.time)
+        });
+        let mut original = held && !ctx.text_edit_focused();
+        if self.session.compare == Some(Compare::Flicker) && self.session.shown.is_some() {
+            original |= (time / FLICKER) as u64 % 2 == 1;
+            let left = FLICKER - time % FLICKER;
+            ctx.request_repaint_after_secs(left.max(0.02) as f32);
+        }
         if original != self.session.original {
             self.session.original = original;
             ctx.request_repaint();
@@ -313,17 +350,16 @@ impl eframe::App for App {
         self.set_title(ctx);
         self.regions.collect();
         self.ask_for_regions();
+        self.session.find_context(&self.regions);
         self.keep();
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         let ctx = ui.ctx().clone();
         self.hold_original(&ctx);
-        let actions = commands::pressed(&ctx)
-            .into_iter()
-            .map(Action::Command)
-            .collect();
-        self.apply(&ctx, actions);
+        let pressed = commands::pressed(&ctx);
+        self.spring(&ctx, &pressed);
+        self.apply(&ctx, pressed.into_iter().map(Action::Command).collect());
         ui.spacing_mut().item_spacing.x = space::M;
         self.draw(ui);
     }

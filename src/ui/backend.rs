@@ -1,4 +1,4 @@
-//! The engine as the window sees it: four calls, so that tests can script what it answers.
+//! The engine as the window sees it: a few calls, so that tests can script what it answers.
 
 use crate::engine::message::{Event, JobId, JobPreview, Request};
 
@@ -9,6 +9,15 @@ pub trait Backend {
     /// # Errors
     /// Why it can't be asked now, as a sentence for the artist.
     fn send(&mut self, request: Request) -> Result<(), String>;
+    /// Asks for something before all else that waits.
+    ///
+    /// # Errors
+    /// As [`Backend::send`].
+    fn send_first(&mut self, request: Request) -> Result<(), String>;
+
+    /// Puts the waiting jobs into this order.
+    fn arrange(&mut self, order: &[JobId]);
+
     /// Asks a job to stop.
     fn cancel(&mut self, job: JobId);
     /// All events since the last call, in order.

@@ -6,6 +6,7 @@ use eframe::egui::{
 };
 
 use super::commands::Command;
+use super::context;
 use super::files::Destination;
 use super::regions::Regions;
 use super::scene;
@@ -40,6 +41,7 @@ pub fn show(ui: &mut Ui, session: &mut Session, regions: &Regions, out: &mut Vec
     let pane = scene::pane(ui, PANE, rect, &session.view, items);
     ui.painter().with_clip_rect(rect).add(pane.shape());
 
+    context::draw(ui, session, rect);
     keep_keys(ui, &response);
     let wiping = wipe_handle(ui, session, rect, out);
     wheel(ui, &response, session, rect, Which::Canvas, out);
@@ -150,6 +152,7 @@ fn paint(ui: &Ui, response: &Response, session: &Session, rect: Rect, out: &mut 
         });
         out.push(Action::Pointer(Input::Down {
             at: to_picture(at),
+            reach: context::REACH / session.view.points_per_pixel(points),
             keys,
         }));
     }
@@ -176,7 +179,7 @@ fn paint(ui: &Ui, response: &Response, session: &Session, rect: Rect, out: &mut 
 
 /// Lets the artist drag the compare handle; whether the pointer is on it.
 fn wipe_handle(ui: &Ui, session: &Session, rect: Rect, out: &mut Vec<Action>) -> bool {
-    let (Some(at), true) = (session.wipe, session.shown.is_some()) else {
+    let (Some(at), true) = (session.wipe(), session.shown.is_some()) else {
         return false;
     };
     let x = rect.left() + rect.width() * at;
@@ -223,7 +226,7 @@ fn cursor(ui: &Ui, response: &Response, session: &Session, rect: Rect) {
             let path: Vec<_> = path.iter().map(|&at| to_window(at)).collect();
             twice(&path, true);
         }
-        Gesture::Idle | Gesture::Stroke(_) | Gesture::Resize(..) => {}
+        Gesture::Idle | Gesture::Stroke(_) | Gesture::Resize(..) | Gesture::Drag(_) => {}
     }
     let anchor = match session.machine.gesture {
         // The circle stays where the drag began while it changes.
@@ -251,6 +254,12 @@ fn cursor(ui: &Ui, response: &Response, session: &Session, rect: Rect) {
             painter.circle_filled(at, 1.0, HANDLE[0]);
         }
         Tool::Box | Tool::Lasso | Tool::Fill => ui.ctx().set_cursor_icon(CursorIcon::Crosshair),
+        Tool::Move => ui.ctx().set_cursor_icon(CursorIcon::Move),
+        Tool::Context => {
+            let anchor = response.hover_pos().unwrap_or(at);
+            let icon = context::cursor(session, rect, points, anchor);
+            ui.ctx().set_cursor_icon(icon);
+        }
         Tool::Hand => {}
     }
 }

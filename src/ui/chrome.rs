@@ -3,9 +3,10 @@
 use eframe::egui::{self, Align, Layout, RichText, Ui, vec2};
 
 use super::commands::{Command, Menu};
+use super::context::scale_text;
 use super::icons;
-use super::state::{Action, ModelState, Session};
-use super::theme::{Palette, space};
+use super::state::{Action, Compare, ModelState, Session};
+use super::theme::{ICON_BUTTON, Palette, space};
 use super::tool::Tool;
 use super::{apply, sample};
 use crate::doc::Level;
@@ -141,7 +142,11 @@ pub fn is_enabled(session: &Session, command: Command) -> bool {
     match command {
         Command::Undo => session.history.undo_label().is_some(),
         Command::Redo => session.history.redo_label().is_some(),
-        Command::Generate => session.job.is_none() && matches!(session.model, ModelState::Ready(_)),
+        Command::Generate | Command::GenerateFirst => {
+            matches!(session.model, ModelState::Ready(_))
+        }
+        Command::Sweep => session.region.is_some() && matches!(session.model, ModelState::Ready(_)),
+        Command::AutoContext => session.document.settings().crop.is_some(),
         Command::Cancel => session.job.is_some(),
         Command::SaveMask | Command::RemoveMask => session.region.is_some(),
         Command::LoadMask
@@ -159,6 +164,8 @@ pub fn is_enabled(session: &Session, command: Command) -> bool {
         | Command::NextResult
         | Command::ClearResults
         | Command::Wipe
+        | Command::Difference
+        | Command::Flicker
         | Command::Grid => !session.outputs.is_empty(),
         _ => true,
     }
@@ -168,16 +175,20 @@ pub fn is_enabled(session: &Session, command: Command) -> bool {
 pub fn tool_strip(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
     ui.vertical_centered(|ui| {
         ui.spacing_mut().item_spacing = vec2(0.0, 2.0);
+        // All of them have to fit into the smallest window.
+        let count = Tool::ALL.len() as f32 + 2.0;
+        let room = (ui.available_height() - space::M) / count - 2.0;
+        let side = room.floor().clamp(22.0, ICON_BUTTON);
         for tool in Tool::ALL {
             let chosen = session.tool == tool;
-            if icons::command_button(ui, Command::Tool(tool), chosen, true).clicked() {
+            if icons::command_sized(ui, Command::Tool(tool), chosen, true, side).clicked() {
                 out.push(Action::Command(Command::Tool(tool)));
             }
         }
         ui.add_space(space::M);
         for command in [Command::ShowMask, Command::ZoomFit] {
             let chosen = command == Command::ShowMask && session.show_mask;
-            if icons::command_button(ui, command, chosen, true).clicked() {
+            if icons::command_sized(ui, command, chosen, true, side).clicked() {
                 out.push(Action::Command(command));
             }
         }
@@ -192,6 +203,9 @@ pub fn tool_options(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
         let has_canvas = session.document.canvas().is_some();
         level(ui, session, has_canvas, roomy, out);
         ui.separator();
+        if session.tool == Tool::Context {
+            return context(ui, session, out);
+        }
         brush(ui, session, roomy, out);
         ui.separator();
         for command in [
@@ -206,6 +220,26 @@ pub fn tool_options(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
             }
         }
     });
+}
+
+/// What the model sees of the canvas.
+fn context(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
+    let Some(context) = session.context else {
+        ui.label(RichText::new("Add a canvas and paint a mask first").color(Palette::of(ui).weak));
+        return;
+    };
+    let [_, _, width, height] = context.crop;
+    ui.label(scale_text(context.scale)).on_hover_text(
+        "How large the model sees the object. Below 1× it sees less than the canvas has: a smaller rectangle \
+         gives finer results",
+    );
+    let size = RichText::new(format!("{width}×{height}")).color(Palette::of(ui).weak);
+    ui.label(size);
+    let auto = egui::Button::new("Automatic").selected(!context.drawn);
+    let auto = icons::tooltip(ui.add(auto), Command::AutoContext);
+    if auto.clicked() && context.drawn {
+        out.push(Action::AutoContext);
+    }
 }
 
 fn brush(ui: &mut Ui, session: &Session, roomy: bool, out: &mut Vec<Action>) {
@@ -276,6 +310,13 @@ pub fn status(ui: &mut Ui, session: &Session, pointer: Option<[f32; 2]>) {
         }
         if session.original {
             ui.label(RichText::new("Original").small().color(palette.accent));
+        } else if session.compare == Some(Compare::Difference)
+            && session
+                .shown()
+                .is_some_and(|output| output.picture.is_some())
+        {
+            let text = format!("Difference, {} times as strong", super::scene::GAIN);
+            ui.label(RichText::new(text).small().color(palette.accent));
         } else if let Some(output) = session.shown() {
             let at = session.outputs.iter().position(|o| o.id == output.id);
             let text = format!("Result {} · hold Tab for the original", at.unwrap_or(0) + 1);

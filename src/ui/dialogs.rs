@@ -10,7 +10,7 @@ use super::files::Destination;
 use super::icons;
 use super::slots::DropTarget;
 use super::state::{Action, Dropped, Session};
-use super::theme::{Palette, space};
+use super::theme::{self, Palette, space};
 use crate::doc::{ControlKind, Purpose};
 
 /// Seconds after a drop in which the pointer may show up.
@@ -60,6 +60,7 @@ pub fn palette(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
     let area =
         Modal::default_area(Id::unique("palette")).anchor(Align2::CENTER_TOP, vec2(0.0, 72.0));
     let modal = Modal::new(Id::unique("palette"))
+        .frame(theme::dialog(ctx))
         .area(area)
         .show(ctx, |ui| {
             ui.set_width(440.0);
@@ -117,40 +118,43 @@ pub fn keys(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
     if !session.keys {
         return;
     }
-    let modal = Modal::new(Id::unique("keys")).show(ctx, |ui| {
-        let room = ctx.content_rect().size();
-        let width = (room.x - 80.0).min(760.0);
-        ui.set_width(width);
-        ui.horizontal(|ui| {
-            ui.heading("Keyboard and mouse");
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                if icons::button(ui, icons::Icon::Close, "Close", false, true).clicked() {
-                    out.push(Action::CloseDialogs);
-                }
-            });
-        });
-        ui.add_space(space::S);
-        ScrollArea::vertical()
-            .max_height(room.y - 170.0)
-            .show(ui, |ui| {
-                let rows = key_rows(ui.ctx());
-                let half = rows.len().div_ceil(2);
-                ui.spacing_mut().item_spacing.x = 36.0;
-                ui.columns(2, |columns| {
-                    for (ui, rows) in columns.iter_mut().zip(rows.chunks(half)) {
-                        for (what, keys) in rows {
-                            ui.horizontal(|ui| {
-                                ui.label(*what);
-                                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                                    let weak = Palette::of(ui).weak;
-                                    ui.label(RichText::new(keys).color(weak));
-                                });
-                            });
-                        }
+    let modal = Modal::new(Id::unique("keys"))
+        .frame(theme::dialog(ctx))
+        .show(ctx, |ui| {
+            let room = ctx.content_rect().size();
+            let width = (room.x - 80.0).min(760.0);
+            ui.set_width(width);
+            ui.horizontal(|ui| {
+                ui.heading("Keyboard and mouse");
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    if icons::button(ui, icons::Icon::Close, "Close", false, true).clicked() {
+                        out.push(Action::CloseDialogs);
                     }
                 });
             });
-    });
+            ui.add_space(space::S);
+            ScrollArea::vertical()
+                .max_height(room.y - 170.0)
+                .min_scrolled_height(room.y - 170.0)
+                .show(ui, |ui| {
+                    let rows = key_rows(ui.ctx());
+                    let half = rows.len().div_ceil(2);
+                    ui.spacing_mut().item_spacing.x = 36.0;
+                    ui.columns(2, |columns| {
+                        for (ui, rows) in columns.iter_mut().zip(rows.chunks(half)) {
+                            for (what, keys) in rows {
+                                ui.horizontal(|ui| {
+                                    ui.label(*what);
+                                    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                                        let weak = Palette::of(ui).weak;
+                                        ui.label(RichText::new(keys).color(weak));
+                                    });
+                                });
+                            }
+                        }
+                    });
+                });
+        });
     if modal.should_close() {
         out.push(Action::CloseDialogs);
     }
@@ -170,6 +174,7 @@ fn key_rows(ctx: &egui::Context) -> Vec<(&'static str, String)> {
             ("Brush size and hardness", "Alt and drag"),
             ("Straight line from the last stroke", "Shift and click"),
             ("Take away from the mask", "Ctrl and drag"),
+            ("Use a tool for a moment", "hold its key"),
         ]
         .map(|(what, keys)| (what, keys.to_owned())),
     );
@@ -248,41 +253,43 @@ pub fn route(
 }
 
 fn ask(ctx: &egui::Context, session: &Session, files: &[Dropped], out: &mut Vec<Action>) {
-    let modal = Modal::new(Id::unique("where")).show(ctx, |ui| {
-        ui.set_width(260.0);
-        ui.heading("Where should this go?");
-        ui.add_space(space::S);
-        let mut choices = vec![
-            ("New object", Destination::As(Purpose::Asset)),
-            ("Replace the canvas", Destination::As(Purpose::Canvas)),
-            ("Mask", Destination::Mask),
-            (
-                "Depth map",
-                Destination::As(Purpose::Control(ControlKind::Depth)),
-            ),
-            (
-                "Edges",
-                Destination::As(Purpose::Control(ControlKind::Edge)),
-            ),
-            (
-                "Scribble",
-                Destination::As(Purpose::Control(ControlKind::Scribble)),
-            ),
-        ];
-        if let Some(slot) = session.slot {
-            choices.insert(1, ("Replace the chosen picture", Destination::Slot(slot)));
-        }
-        for (text, destination) in choices {
-            let button = egui::Button::new(text).min_size(vec2(ui.available_width(), 28.0));
-            if ui.add(button).clicked() {
-                out.push(Action::Take(files.to_vec(), destination));
+    let modal = Modal::new(Id::unique("where"))
+        .frame(theme::dialog(ctx))
+        .show(ctx, |ui| {
+            ui.set_width(260.0);
+            ui.heading("Where should this go?");
+            ui.add_space(space::S);
+            let mut choices = vec![
+                ("New object", Destination::As(Purpose::Asset)),
+                ("Replace the canvas", Destination::As(Purpose::Canvas)),
+                ("Mask", Destination::Mask),
+                (
+                    "Depth map",
+                    Destination::As(Purpose::Control(ControlKind::Depth)),
+                ),
+                (
+                    "Edges",
+                    Destination::As(Purpose::Control(ControlKind::Edge)),
+                ),
+                (
+                    "Scribble",
+                    Destination::As(Purpose::Control(ControlKind::Scribble)),
+                ),
+            ];
+            if let Some(slot) = session.slot {
+                choices.insert(1, ("Replace the chosen picture", Destination::Slot(slot)));
             }
-        }
-        ui.add_space(space::S);
-        if ui.button("Do nothing").clicked() {
-            out.push(Action::CloseDialogs);
-        }
-    });
+            for (text, destination) in choices {
+                let button = egui::Button::new(text).min_size(vec2(ui.available_width(), 28.0));
+                if ui.add(button).clicked() {
+                    out.push(Action::Take(files.to_vec(), destination));
+                }
+            }
+            ui.add_space(space::S);
+            if ui.button("Do nothing").clicked() {
+                out.push(Action::CloseDialogs);
+            }
+        });
     if modal.should_close() {
         out.push(Action::CloseDialogs);
     }

@@ -18,6 +18,11 @@ pub enum Icon {
     Lasso,
     Fill,
     Hand,
+    Move,
+    Context,
+    Difference,
+    Flicker,
+    Levels,
     Invert,
     Grow,
     Shrink,
@@ -204,6 +209,42 @@ pub fn paint(painter: &Painter, icon: Icon, rect: Rect, colour: Color32) {
             pen.solid(&[(13.6, 9.4), (14.8, 12.0), (13.6, 13.4), (12.4, 12.0)]);
         }
         Icon::Hand => {
+            // Four fingers, the palm and the thumb.
+            pen.line(&[(5.0, 9.2), (5.0, 4.2)]);
+            pen.line(&[(7.4, 8.0), (7.4, 2.6)]);
+            pen.line(&[(9.8, 8.0), (9.8, 3.0)]);
+            pen.line(&[(12.2, 8.8), (12.2, 4.8)]);
+            pen.line(&[
+                (5.0, 9.2),
+                (2.8, 8.0),
+                (2.2, 9.0),
+                (5.6, 13.8),
+                (10.8, 13.8),
+                (12.2, 11.6),
+                (12.2, 8.8),
+            ]);
+        }
+        Icon::Context => {
+            // Two corners that cross, as on a crop frame.
+            pen.line(&[(4.6, 1.6), (4.6, 11.4), (14.4, 11.4)]);
+            pen.line(&[(1.6, 4.6), (11.4, 4.6), (11.4, 14.4)]);
+        }
+        Icon::Difference => {
+            pen.circle(6.0, 8.0, 4.2);
+            pen.circle(10.0, 8.0, 4.2);
+            pen.solid(&[(8.0, 4.3), (9.9, 8.0), (8.0, 11.7), (6.1, 8.0)]);
+        }
+        Icon::Flicker => {
+            pen.line(&[(2.4, 6.0), (12.6, 6.0), (10.0, 3.4)]);
+            pen.line(&[(13.6, 10.0), (3.4, 10.0), (6.0, 12.6)]);
+        }
+        Icon::Levels => {
+            pen.rect(2.2, 2.2, 7.0, 7.0);
+            pen.rect(9.0, 2.2, 13.8, 7.0);
+            pen.rect(2.2, 9.0, 7.0, 13.8);
+            pen.circle(11.4, 11.4, 2.4);
+        }
+        Icon::Move => {
             pen.line(&[(8.0, 2.0), (8.0, 14.0)]);
             pen.line(&[(2.0, 8.0), (14.0, 8.0)]);
             pen.line(&[(6.2, 3.8), (8.0, 2.0), (9.8, 3.8)]);
@@ -496,9 +537,20 @@ fn sized_button(
 
 /// A command's icon button, with its words and key as tooltip.
 pub fn command_button(ui: &mut Ui, command: Command, chosen: bool, enabled: bool) -> Response {
+    command_sized(ui, command, chosen, enabled, ICON_BUTTON)
+}
+
+/// A [`command_button`] of any size.
+pub fn command_sized(
+    ui: &mut Ui,
+    command: Command,
+    chosen: bool,
+    enabled: bool,
+    side: f32,
+) -> Response {
     let info = command.info();
     let icon = info.icon.unwrap_or(Icon::Picture);
-    let response = button(ui, icon, info.text, chosen, enabled);
+    let response = sized_button(ui, icon, info.text, chosen, enabled, side);
     tooltip(response, command)
 }
 

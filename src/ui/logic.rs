@@ -20,7 +20,7 @@ impl Session {
                 self.toasts.add(Kind::Error, why.clone());
                 self.model = ModelState::Failed(why);
             }
-            Event::Started(_) => {}
+            Event::Started(id) => self.begin(id),
             Event::Warning(_, text) => self.toasts.add(Kind::Warning, text),
             Event::Progress(id, step, steps, elapsed, eta) => {
                 if let Some(job) = self.job.as_mut().filter(|job| job.id == id) {
@@ -53,10 +53,22 @@ impl Session {
         }
     }
 
-    /// The job is over: outputs that were not finished go away.
+    /// The engine has begun a job, perhaps another one than was next when the window looked.
+    fn begin(&mut self, id: JobId) {
+        if let Some(at) = self.waiting.iter().position(|job| job.id == id) {
+            let begun = self.waiting.remove(at);
+            if let Some(other) = self.job.replace(begun) {
+                self.waiting.insert(0, other);
+            }
+        }
+    }
+
+    /// The job is over: outputs that were not finished go away, and the next one's turn has come.
     fn end(&mut self, id: JobId) {
         if self.job.as_ref().is_some_and(|job| job.id == id) {
-            self.job = None;
+            self.job = (!self.waiting.is_empty()).then(|| self.waiting.remove(0));
+        } else {
+            self.waiting.retain(|job| job.id != id);
         }
         self.outputs
             .retain(|output| output.job != id || output.picture.is_some());

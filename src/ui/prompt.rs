@@ -30,7 +30,7 @@ pub fn show(ui: &mut Ui, session: &mut Session, out: &mut Vec<Action>) {
         ui.colored_label(Palette::of(ui).error, text);
     }
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing.y = space::S;
+        ui.spacing_mut().item_spacing = vec2(if wide { space::M } else { space::S }, space::S);
         tags(ui, session, out);
     });
     ui.horizontal_wrapped(|ui| numbers(ui, session, out));
@@ -180,14 +180,19 @@ fn generate(ui: &mut Ui, session: &Session, width: f32, out: &mut Vec<Action>) {
         .desired_width(width)
         .desired_height(18.0)
         .corner_radius(4)
-        .text(RichText::new(done(job.step, job.steps)).small())
+        .text(RichText::new(progress(job.step, job.steps, job.eta)).small())
         .fill(palette.accent.gamma_multiply(0.6));
     ui.spacing_mut().item_spacing.y = space::S;
     ui.add(bar);
     ui.horizontal(|ui| {
         ui.set_width(width);
-        let left = left(job.steps, job.eta);
-        ui.label(RichText::new(left).small());
+        ui.spacing_mut().item_spacing.x = space::S;
+        ui.spacing_mut().button_padding.x = 7.0;
+        let more = icons::sized(ui, Icon::Play, "Add to the queue", 26.0);
+        if icons::tooltip(more, Command::Generate).clicked() {
+            out.push(Action::Command(Command::Generate));
+        }
+        queue(ui, session, out);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let text = if job.cancelling {
                 "Cancelling…"
@@ -202,12 +207,63 @@ fn generate(ui: &mut Ui, session: &Session, width: f32, out: &mut Vec<Action>) {
     });
 }
 
+/// The jobs that wait, the next first.
+fn queue(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
+    if session.waiting.is_empty() {
+        return;
+    }
+    let text = format!("+{}", session.waiting.len());
+    let menu = ui.menu_button(RichText::new(text).small(), |ui| {
+        ui.set_width(250.0);
+        ui.strong("Waiting jobs");
+        let last = session.waiting.len() - 1;
+        for (at, job) in session.waiting.iter().enumerate() {
+            ui.horizontal(|ui| {
+                ui.label(&job.text);
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    let name = |what: &str| format!("{what} waiting job {}", at + 1);
+                    let buttons = [
+                        (Icon::Close, "Cancel", true, Action::CancelJob(job.id)),
+                        (
+                            Icon::Down,
+                            "Move down",
+                            at < last,
+                            Action::MoveJob(job.id, 1),
+                        ),
+                        (Icon::Up, "Move up", at > 0, Action::MoveJob(job.id, -1)),
+                    ];
+                    for (icon, what, enabled, action) in buttons {
+                        let button = icons::small_button(ui, icon, &name(what), false, enabled);
+                        if button.on_hover_text(what).clicked() {
+                            out.push(action);
+                        }
+                    }
+                });
+            });
+        }
+    });
+    menu.response
+        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Waiting jobs"));
+    menu.response
+        .on_hover_text("Jobs that wait; click to change their order");
+}
+
+/// How far the job is and how long it will take.
+fn progress(step: u32, steps: u32, eta: f64) -> String {
+    let left = left(steps, eta);
+    if left.is_empty() {
+        done(step, steps)
+    } else {
+        format!("{} · {left}", done(step, steps))
+    }
+}
+
 /// How far the job is, in a few words.
 fn done(step: u32, steps: u32) -> String {
     if steps == 0 {
         "Preparing…".to_owned()
     } else {
-        format!("Step {step} of {steps}")
+        format!("{step} of {steps}")
     }
 }
 
@@ -483,8 +539,10 @@ mod tests {
         );
         assert_eq!(
             (done(3, 12).as_str(), left(12, 8.4).as_str()),
-            ("Step 3 of 12", "8 s left")
+            ("3 of 12", "8 s left")
         );
         assert_eq!(left(12, 61.0), "2 min left");
+        assert_eq!(progress(3, 12, 8.4), "3 of 12 · 8 s left");
+        assert_eq!(progress(0, 0, 0.0), "Preparing…");
     }
 }

@@ -3,7 +3,7 @@
 use eframe::egui::{self, Button, Id, Key, Modal, Modifiers, RichText, Ui, vec2};
 
 use super::state::{Action, Answer, Recovery, Session};
-use super::theme::{Palette, space};
+use super::theme::{self, Palette, space};
 
 /// Width of the questions in points.
 const WIDTH: f32 = 380.0;
@@ -29,24 +29,26 @@ pub fn unsaved(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
     }
     let enter = ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
     let mut answer = enter.then_some(Answer::Save);
-    let modal = Modal::new(Id::unique("unsaved")).show(ctx, |ui| {
-        ui.set_width(WIDTH);
-        ui.heading(format!("Save the changes to {}?", session.name));
-        ui.add_space(space::S);
-        ui.label("They are lost if you go on without saving");
-        ui.add_space(space::L);
-        ui.horizontal(|ui| {
-            if strong_button(ui, "Save").clicked() {
-                answer = Some(Answer::Save);
-            }
-            if plain_button(ui, "Don't save").clicked() {
-                answer = Some(Answer::Discard);
-            }
-            if plain_button(ui, "Go back").clicked() {
-                answer = Some(Answer::Stay);
-            }
+    let modal = Modal::new(Id::unique("unsaved"))
+        .frame(theme::dialog(ctx))
+        .show(ctx, |ui| {
+            ui.set_width(WIDTH);
+            ui.heading(format!("Save the changes to {}?", session.name));
+            ui.add_space(space::S);
+            ui.label("They are lost if you go on without saving");
+            ui.add_space(space::L);
+            ui.horizontal(|ui| {
+                if strong_button(ui, "Save").clicked() {
+                    answer = Some(Answer::Save);
+                }
+                if plain_button(ui, "Don't save").clicked() {
+                    answer = Some(Answer::Discard);
+                }
+                if plain_button(ui, "Go back").clicked() {
+                    answer = Some(Answer::Stay);
+                }
+            });
         });
-    });
     if answer.is_none() && modal.should_close() {
         answer = Some(Answer::Stay);
     }
@@ -60,42 +62,44 @@ pub fn lost(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
         return;
     }
     let mut decided = None;
-    let modal = Modal::new(Id::unique("lost")).show(ctx, |ui| {
-        ui.set_width(WIDTH);
-        ui.heading("Inlay was not closed properly");
-        ui.add_space(space::S);
-        ui.label("What was not saved then is still there");
-        ui.add_space(space::M);
-        for (at, lost) in lost.iter().enumerate() {
-            ui.horizontal(|ui| {
-                ui.vertical(|ui| {
-                    ui.set_width(WIDTH - 200.0);
-                    ui.add(egui::Label::new(RichText::new(&lost.name).strong()).truncate());
-                    ui.label(RichText::new(lost.age()).small().weak());
-                });
-                let name = |what: &str| format!("{what} {}", lost.name);
-                let open = strong_button(ui, "Recover");
-                open.widget_info(|| {
-                    egui::WidgetInfo::labeled(egui::Role::Button, true, name("Recover"))
-                });
-                if open.clicked() {
-                    decided = Some((at, Recovery::Open));
-                }
-                let remove = plain_button(ui, "Delete");
-                remove.widget_info(|| {
-                    egui::WidgetInfo::labeled(egui::Role::Button, true, name("Delete"))
-                });
-                if remove.clicked() {
-                    decided = Some((at, Recovery::Remove));
-                }
-            });
+    let modal = Modal::new(Id::unique("lost"))
+        .frame(theme::dialog(ctx))
+        .show(ctx, |ui| {
+            ui.set_width(WIDTH);
+            ui.heading("Inlay was not closed properly");
             ui.add_space(space::S);
-        }
-        ui.add_space(space::S);
-        if plain_button(ui, "Decide later").clicked() {
-            decided = Some((0, Recovery::Later));
-        }
-    });
+            ui.label("What was not saved then is still there");
+            ui.add_space(space::M);
+            for (at, lost) in lost.iter().enumerate() {
+                ui.horizontal(|ui| {
+                    ui.vertical(|ui| {
+                        ui.set_width(WIDTH - 200.0);
+                        ui.add(egui::Label::new(RichText::new(&lost.name).strong()).truncate());
+                        ui.label(RichText::new(lost.age()).small().weak());
+                    });
+                    let name = |what: &str| format!("{what} {}", lost.name);
+                    let open = strong_button(ui, "Recover");
+                    open.widget_info(|| {
+                        egui::WidgetInfo::labeled(egui::Role::Button, true, name("Recover"))
+                    });
+                    if open.clicked() {
+                        decided = Some((at, Recovery::Open));
+                    }
+                    let remove = plain_button(ui, "Delete");
+                    remove.widget_info(|| {
+                        egui::WidgetInfo::labeled(egui::Role::Button, true, name("Delete"))
+                    });
+                    if remove.clicked() {
+                        decided = Some((at, Recovery::Remove));
+                    }
+                });
+                ui.add_space(space::S);
+            }
+            ui.add_space(space::S);
+            if plain_button(ui, "Decide later").clicked() {
+                decided = Some((0, Recovery::Later));
+            }
+        });
     if decided.is_none() && modal.should_close() {
         decided = Some((0, Recovery::Later));
     }

@@ -9,8 +9,8 @@ use super::canvas::{keep_keys, pan, wheel};
 use super::commands::Command;
 use super::icons::{self, Icon};
 use super::scene;
-use super::state::{Action, Output, Session, Which};
-use super::theme::{HANDLE, Palette, space};
+use super::state::{Action, Compare, Output, Session, Which};
+use super::theme::{HANDLE, ICON_BUTTON, Palette, space};
 
 /// Height of the row of buttons under a cell.
 const BUTTONS: f32 = 26.0;
@@ -19,14 +19,36 @@ const HEADER: f32 = 38.0;
 
 fn header(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
     ui.horizontal(|ui| {
-        ui.strong("Results");
+        let levels = session.grid && session.only.is_some();
+        ui.strong(if levels {
+            "The four levels, from one seed"
+        } else {
+            "Results"
+        });
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let any = !session.outputs.is_empty();
-            if icons::command_button(ui, Command::Grid, session.grid, any).clicked() {
+            // Beside the heading of the narrow panel.
+            let side = if ui.available_width() < 160.0 {
+                ui.spacing_mut().item_spacing.x = space::S;
+                24.0
+            } else {
+                ICON_BUTTON
+            };
+            if icons::command_sized(ui, Command::Grid, session.grid, any, side).clicked() {
                 out.push(Action::Command(Command::Grid));
             }
-            if icons::command_button(ui, Command::Wipe, session.wipe.is_some(), any).clicked() {
-                out.push(Action::Command(Command::Wipe));
+            let compare = session.compare;
+            for (command, chosen) in [
+                (Command::Flicker, compare == Some(Compare::Flicker)),
+                (Command::Difference, compare == Some(Compare::Difference)),
+                (Command::Wipe, session.wipe().is_some()),
+            ] {
+                if icons::command_sized(ui, command, chosen, any, side).clicked() {
+                    out.push(Action::Command(command));
+                }
+            }
+            if session.grid && session.only.is_some() && ui.button("Show all results").clicked() {
+                out.push(Action::Only(None));
             }
         });
     });
@@ -76,7 +98,13 @@ pub fn grid(ui: &mut Ui, session: &mut Session, out: &mut Vec<Action>) {
         |ui| header(ui, session, out),
     );
     let inner = rect.with_min_y(top.bottom()).shrink(space::M);
-    let count = session.outputs.len().max(1);
+    let order: Vec<usize> = (0..session.outputs.len())
+        .filter(|&at| {
+            let group = session.outputs.get(at).map(|output| output.group);
+            session.only.is_none() || session.only == group
+        })
+        .collect();
+    let count = order.len().max(1);
     let aspect = aspect(session);
     let gap = space::M;
     // The number of columns with the largest cells.
@@ -86,13 +114,18 @@ pub fn grid(ui: &mut Ui, session: &mut Session, out: &mut Vec<Action>) {
         let height = (inner.height() - gap * (rows - 1) as f32) / rows as f32 - BUTTONS - space::S;
         (width, height, width.min(height * aspect))
     };
-    let columns = (1..=count)
+    let largest = (1..=count)
         .max_by(|&a, &b| cell_size(a).2.total_cmp(&cell_size(b).2))
         .unwrap_or(1);
+    // Levels are compared two by two.
+    let columns = if session.only.is_some() {
+        count.min(2)
+    } else {
+        largest
+    };
     let (width, height, _) = cell_size(columns);
     let size = [width.floor().max(40.0), height.floor().max(40.0)];
     ui.scope_builder(egui::UiBuilder::new().max_rect(inner), |ui| {
-        let order: Vec<usize> = (0..session.outputs.len()).collect();
         for row in order.chunks(columns) {
             ui.horizontal(|ui| {
                 ui.spacing_mut().item_spacing.x = gap;
@@ -111,12 +144,12 @@ fn aspect(session: &Session) -> f32 {
     width as f32 / height as f32
 }
 
-/// The outputs' positions, those of the newest job first.
+/// The outputs' positions, those that were asked for last first.
 fn groups(session: &Session) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (at, output) in session.outputs.iter().enumerate() {
         match groups.last_mut() {
-            Some(group) if session.outputs[group[0]].job == output.job => group.push(at),
+            Some(group) if session.outputs[group[0]].group == output.group => group.push(at),
             _ => groups.push(vec![at]),
         }
     }
@@ -189,10 +222,14 @@ fn caption(ui: &Ui, session: &Session, output: &Output, at: usize, rect: Rect) {
     let painter = ui.painter();
     let running = output.picture.is_none();
     let mut text = format!("{}", at + 1);
+    if let Some(level) = output.level {
+        text += &format!(" · {}", level.name());
+    }
     if running {
         let started = session
             .job
             .as_ref()
+            .filter(|job| job.id == output.job)
             .and_then(|job| job.preview.as_ref())
             .and_then(|preview| preview.preview.outputs.get(output.index as usize))
             .is_some_and(Option::is_some);

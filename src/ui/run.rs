@@ -14,6 +14,14 @@ impl Backend for Engine {
         Engine::send(self, request).map_err(|error| error.to_string())
     }
 
+    fn send_first(&mut self, request: Request) -> Result<(), String> {
+        Engine::send_first(self, request).map_err(|error| error.to_string())
+    }
+
+    fn arrange(&mut self, order: &[JobId]) {
+        Engine::arrange(self, order);
+    }
+
     fn cancel(&mut self, job: JobId) {
         Engine::cancel(self, job);
     }

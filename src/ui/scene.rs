@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eframe::egui::{self, Rect};
 
 use super::regions::Regions;
-use super::state::{Output, Session};
+use super::state::{Compare, Output, Session};
 use super::theme::{HANDLE, Palette};
 use super::view::Viewport;
 use crate::doc::Picture;
@@ -91,8 +91,13 @@ pub fn canvas(session: &Session, regions: &Regions, palette: &Palette) -> Vec<It
     let shown = session.shown();
     let mut items = Vec::new();
     match (shown, canvas) {
-        (Some(output), _) if !session.original => match (session.wipe, &output.base) {
-            (Some(at), Some(base)) => items.extend(wiped(session, palette, output, base, at)),
+        (Some(output), _) if !session.original => match (session.compare, &output.base) {
+            (Some(Compare::Wipe(at)), Some(base)) => {
+                items.extend(wiped(session, palette, output, base, at));
+            }
+            (Some(Compare::Difference), Some(base)) => {
+                items.extend(difference(session, palette, output, base));
+            }
             _ => items.extend(self::output(session, palette, output, false)),
         },
         (Some(output), _) if output.base.is_some() => {
@@ -114,6 +119,28 @@ pub fn canvas(session: &Session, regions: &Regions, palette: &Palette) -> Vec<It
         masks(session, regions, palette, canvas, running, &mut items);
     }
     items
+}
+
+/// How much differences are enlarged, so that faint ones show.
+pub const GAIN: f32 = 4.0;
+
+/// Where a finished output differs from its canvas; one that runs is shown as it is.
+fn difference(
+    session: &Session,
+    palette: &Palette,
+    output: &Output,
+    base: &Arc<Picture>,
+) -> Vec<Item> {
+    match &output.picture {
+        Some(picture) if (picture.width(), picture.height()) == (base.width(), base.height()) => {
+            vec![Item::Difference(
+                Arc::clone(base),
+                Arc::clone(picture),
+                GAIN,
+            )]
+        }
+        _ => self::output(session, palette, output, false),
+    }
 }
 
 fn wiped(

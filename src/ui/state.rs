@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use eframe::egui::{Id, Pos2, Rect, Vec2};
+use eframe::egui::{Id, Key, Pos2, Rect, Vec2};
 
+use super::context::CropDrag;
 use super::files::Destination;
 use super::journal::Lost;
 use super::toasts::Toasts;
@@ -13,7 +14,7 @@ use super::tool::{Input, Machine, Tool};
 use super::view::Viewport;
 use crate::doc::document::{Document, Edit, RegionId, Settings};
 use crate::doc::mask::{Brush, Stroke};
-use crate::doc::{History, JobSpec, Mask, Picture, SlotId};
+use crate::doc::{History, JobSpec, Level, Mask, Picture, SlotId};
 use crate::engine::message::{JobId, JobPreview, ModelSummary};
 
 use super::commands::Command;
@@ -41,6 +42,14 @@ pub enum Action {
     Save(u64),
     /// Removes an output from the list.
     Remove(u64),
+    /// Takes a job out of the queue, or stops it.
+    CancelJob(JobId),
+    /// Moves a waiting job up or down.
+    MoveJob(JobId, isize),
+    /// Shows the outputs of one request side by side, or all of them.
+    Only(Option<u64>),
+    /// Lets the context rectangle be chosen.
+    AutoContext,
     /// A mask tool is used on the canvas.
     Pointer(Input),
     /// Another brush.
@@ -173,11 +182,13 @@ pub enum ModelState {
     Failed(String),
 }
 
-/// The running job.
+/// A running or waiting job.
 #[derive(Clone, Debug)]
 pub struct Running {
     /// Its name.
     pub id: JobId,
+    /// What it makes, in a few words.
+    pub text: String,
     /// Steps done and in all; none in all until the first step.
     pub step: u32,
     /// Steps in all.
@@ -201,6 +212,10 @@ pub struct Output {
     pub id: u64,
     /// The job that makes it.
     pub job: JobId,
+    /// What was asked for at once: the job's number, or that of a sweep's first job.
+    pub group: u64,
+    /// Its level, in a sweep over the levels.
+    pub level: Option<Level>,
     /// Which output of the job, from 0.
     pub index: u32,
     /// Which joint picture, from 0.
@@ -225,8 +240,38 @@ pub struct Live {
     pub region: RegionId,
     /// The mask with what was painted so far.
     pub mask: Mask,
-    /// The stroke.
-    pub stroke: Stroke,
+    /// What is being done.
+    pub work: Work,
+}
+
+/// What is being done to a mask.
+pub enum Work {
+    /// A stroke is painted.
+    Stroke(Stroke),
+    /// The mask is carried; where it was.
+    Carried(Mask),
+}
+
+/// How a result is compared with its canvas.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Compare {
+    /// The canvas left of a handle, which is at a share of the pane's width.
+    Wipe(f32),
+    /// Where they differ.
+    Difference,
+    /// One after the other.
+    Flicker,
+}
+
+/// The part of the canvas that the model sees.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Context {
+    /// Left, top, width, height in canvas pixels.
+    pub crop: [u32; 4],
+    /// Model pixels per canvas pixel.
+    pub scale: f64,
+    /// Whether the artist drew it.
+    pub drawn: bool,
 }
 
 /// The command palette.
@@ -263,7 +308,7 @@ pub struct Session {
     pub slot: Option<SlotId>,
     /// The mask that the tools paint.
     pub region: Option<RegionId>,
-    /// The stroke in progress.
+    /// The stroke or the carried mask in progress.
     pub live: Option<Live>,
     /// The tool.
     pub tool: Tool,
@@ -281,14 +326,24 @@ pub struct Session {
     pub show_mask: bool,
     /// Whether the results take the canvas's place.
     pub grid: bool,
-    /// Where the compare handle is, as a share of the pane's width.
-    pub wipe: Option<f32>,
+    /// How the shown result is compared with its canvas.
+    pub compare: Option<Compare>,
+    /// What the model sees of the canvas, as far as it is known.
+    pub context: Option<Context>,
+    /// The context rectangle while it is dragged.
+    pub crop_drag: Option<CropDrag>,
+    /// A tool that is used while its key is held: the key, the tool before, and since when.
+    pub sprung: Option<(Key, Tool, f64)>,
+    /// The outputs that the large grid is limited to.
+    pub only: Option<u64>,
     /// Whether the key that shows the original is held.
     pub original: bool,
     /// The model.
     pub model: ModelState,
     /// The running job.
     pub job: Option<Running>,
+    /// Jobs that wait for it, the next first.
+    pub waiting: Vec<Running>,
     /// Outputs, oldest first.
     pub outputs: Vec<Output>,
     /// The output shown on the canvas.
@@ -329,10 +384,15 @@ impl Default for Session {
             pane: Rect::from_min_max(Pos2::ZERO, Pos2::new(640.0, 480.0)),
             show_mask: true,
             grid: false,
-            wipe: None,
+            compare: None,
+            context: None,
+            crop_drag: None,
+            sprung: None,
+            only: None,
             original: false,
             model: ModelState::Loading(0.0, "the model".to_owned()),
             job: None,
+            waiting: Vec::new(),
             outputs: Vec::new(),
             shown: None,
             toasts: Toasts::default(),
@@ -362,6 +422,14 @@ impl Session {
     /// The output shown on the canvas.
     pub fn shown(&self) -> Option<&Output> {
         self.output(self.shown?)
+    }
+
+    /// Where the compare handle is, while there is one.
+    pub fn wipe(&self) -> Option<f32> {
+        match self.compare {
+            Some(Compare::Wipe(at)) => Some(at),
+            _ => None,
+        }
     }
 
     /// The canvas's picture.

@@ -123,6 +123,11 @@ pub mod space {
     pub const L: f32 = 12.0;
 }
 
+/// The frame of dialogs, with air around their text.
+pub fn dialog(ctx: &egui::Context) -> egui::Frame {
+    egui::Frame::popup(&ctx.global_style()).inner_margin(Margin::same(16))
+}
+
 /// Side of an icon button in points.
 pub const ICON_BUTTON: f32 = 30.0;
 

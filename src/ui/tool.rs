@@ -17,19 +17,25 @@ pub enum Tool {
     Lasso,
     /// Fills a closed outline.
     Fill,
+    /// Moves a mask.
+    Move,
+    /// Shows and changes what the model sees of the canvas.
+    Context,
     /// Moves the view.
     Hand,
 }
 
 impl Tool {
     /// All tools in the order of the tool strip.
-    pub const ALL: [Tool; 7] = [
+    pub const ALL: [Tool; 9] = [
         Tool::Brush,
         Tool::Eraser,
         Tool::Line,
         Tool::Box,
         Tool::Lasso,
         Tool::Fill,
+        Tool::Move,
+        Tool::Context,
         Tool::Hand,
     ];
 
@@ -57,6 +63,8 @@ pub enum Input {
     Down {
         /// Where.
         at: [f32; 2],
+        /// How far from a line or corner the pointer may be to take it.
+        reach: f32,
         /// With which keys held.
         keys: Keys,
     },
@@ -87,6 +95,8 @@ pub enum Gesture {
     Lasso(Vec<[f32; 2]>, bool),
     /// The brush is being resized; where the button went down and where the pointer is.
     Resize([f32; 2], [f32; 2]),
+    /// A mask or the context rectangle is being dragged from here.
+    Drag([f32; 2]),
 }
 
 /// What is to be done to the mask. `true` takes away.
@@ -112,6 +122,14 @@ pub enum Effect {
     Flood([f32; 2]),
     /// Change the brush by a drag of so many pixels across and down.
     ResizeBrush([f32; 2]),
+    /// Take up what is here, within a reach.
+    Lift([f32; 2], f32),
+    /// What was taken up is carried from the first to the second place.
+    Carry([f32; 2], [f32; 2]),
+    /// It is put down.
+    Drop,
+    /// It goes back to where it was.
+    PutBack,
 }
 
 /// The tools' state between frames.
@@ -134,7 +152,7 @@ impl Machine {
         let last = self.last;
         let with = |gesture, effect| (Machine { gesture, last }, effect);
         match (&self.gesture, input) {
-            (Gesture::Idle, Input::Down { at, keys }) => self.down(tool, at, keys),
+            (Gesture::Idle, Input::Down { at, reach, keys }) => self.down(tool, at, reach, keys),
             (Gesture::Stroke(_), Input::Move { at }) => {
                 with(Gesture::Stroke(at), Effect::Extend(at))
             }
@@ -177,13 +195,18 @@ impl Machine {
                 Gesture::Resize(from, at),
                 Effect::ResizeBrush([at[0] - to[0], at[1] - to[1]]),
             ),
+            (&Gesture::Drag(from), Input::Move { at }) => {
+                with(Gesture::Drag(from), Effect::Carry(from, at))
+            }
+            (Gesture::Drag(_), Input::Up) => with(Gesture::Idle, Effect::Drop),
+            (Gesture::Drag(_), Input::Abort) => with(Gesture::Idle, Effect::PutBack),
             (Gesture::Idle, _) => with(Gesture::Idle, Effect::None),
             (_, Input::Down { .. }) => with(self.gesture.clone(), Effect::None),
             (_, Input::Up | Input::Abort) => with(Gesture::Idle, Effect::None),
         }
     }
 
-    fn down(&self, tool: Tool, at: [f32; 2], keys: Keys) -> (Machine, Effect) {
+    fn down(&self, tool: Tool, at: [f32; 2], reach: f32, keys: Keys) -> (Machine, Effect) {
         let last = self.last;
         let with = |gesture, effect| (Machine { gesture, last }, effect);
         let subtract = keys.subtract != (tool == Tool::Eraser);
@@ -202,6 +225,7 @@ impl Machine {
             Tool::Box => with(Gesture::Box(at, at, subtract), Effect::None),
             Tool::Lasso => with(Gesture::Lasso(vec![at], subtract), Effect::None),
             Tool::Fill => with(Gesture::Idle, Effect::Flood(at)),
+            Tool::Move | Tool::Context => with(Gesture::Drag(at), Effect::Lift(at, reach)),
             Tool::Hand => with(Gesture::Idle, Effect::None),
         }
     }
@@ -235,6 +259,7 @@ mod tests {
     fn down(x: f32, y: f32) -> Input {
         Input::Down {
             at: [x, y],
+            reach: 4.0,
             keys: Keys::default(),
         }
     }
@@ -270,6 +295,7 @@ mod tests {
     fn shift_click_draws_a_straight_line_from_the_last_stroke() {
         let straight = Input::Down {
             at: [8.0, 0.0],
+            reach: 4.0,
             keys: Keys {
                 straight: true,
                 ..Keys::default()
@@ -289,6 +315,7 @@ mod tests {
     fn subtracting_turns_the_brush_into_an_eraser_and_back() {
         let subtract = Input::Down {
             at: [0.0, 0.0],
+            reach: 4.0,
             keys: Keys {
                 subtract: true,
                 ..Keys::default()
@@ -332,11 +359,32 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_is_dragged_is_carried_from_where_it_was_taken() {
+        let path = [down(5.0, 6.0), to(7.0, 6.0), to(9.0, 2.0), Input::Up];
+        for tool in [Tool::Move, Tool::Context] {
+            let (machine, effects) = run(tool, &path);
+            assert_eq!(
+                effects,
+                [
+                    Effect::Lift([5.0, 6.0], 4.0),
+                    Effect::Carry([5.0, 6.0], [7.0, 6.0]),
+                    Effect::Carry([5.0, 6.0], [9.0, 2.0]),
+                    Effect::Drop
+                ]
+            );
+            assert!(!machine.is_busy());
+        }
+        let (_, effects) = run(Tool::Move, &[down(5.0, 6.0), Input::Abort, Input::Up]);
+        assert_eq!(effects, [Effect::Lift([5.0, 6.0], 4.0), Effect::PutBack]);
+    }
+
     fn any_input() -> impl Strategy<Value = Input> {
         let at = || [0f32..64.0, 0f32..64.0];
         prop_oneof![
             (at(), any::<[bool; 3]>()).prop_map(|(at, [subtract, straight, resize])| Input::Down {
                 at,
+                reach: 4.0,
                 keys: Keys {
                     subtract,
                     straight,

@@ -18,6 +18,9 @@ use inlay::ui::{App, Backend, Start};
 pub struct Script {
     pub jobs: Vec<(JobId, Job)>,
     pub cancelled: Vec<JobId>,
+    /// The jobs that were to go before all others, and the last order of those that wait.
+    pub first: Vec<JobId>,
+    pub order: Vec<JobId>,
     pub events: Vec<Event>,
     pub preview: Option<JobPreview>,
 }
@@ -31,6 +34,17 @@ impl Backend for Scripted {
             self.0.borrow_mut().jobs.push((id, *job));
         }
         Ok(())
+    }
+
+    fn send_first(&mut self, request: Request) -> Result<(), String> {
+        if let Request::Generate(id, _) = &request {
+            self.0.borrow_mut().first.push(*id);
+        }
+        self.send(request)
+    }
+
+    fn arrange(&mut self, order: &[JobId]) {
+        self.0.borrow_mut().order = order.to_vec();
     }
 
     fn cancel(&mut self, job: JobId) {
@@ -136,6 +150,7 @@ pub fn summary() -> ModelSummary {
         device: "CPU, 2 threads".to_owned(),
         parameters: 20_000_000,
         resolution: 128,
+        multiple: 16,
         default_steps: 12,
         max_inputs: 8,
     }

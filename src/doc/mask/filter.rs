@@ -38,6 +38,39 @@ impl Mask {
         });
     }
 
+    /// The mask moved by whole pixels, to the right and down; what leaves the picture is gone.
+    pub fn moved(&self, dx: i64, dy: i64) -> Mask {
+        let mut moved = Mask::new(self.width, self.height);
+        let Some((x0, y0, x1, y1)) = self.bounds(1) else {
+            return moved;
+        };
+        // The part that stays inside.
+        let kept = |low: u32, high: u32, by: i64, side: u32| {
+            let low = i64::from(low).max(by.saturating_neg());
+            let high = i64::from(high).min(i64::from(side).saturating_sub(by));
+            (low < high).then_some((low as u32, high as u32))
+        };
+        let (Some((x0, x1)), Some((y0, y1))) =
+            (kept(x0, x1, dx, self.width), kept(y0, y1, dy, self.height))
+        else {
+            return moved;
+        };
+        let stride = (x1 - x0) as usize;
+        let mut values = vec![0; stride * (y1 - y0) as usize];
+        self.read(Rect { x0, y0, x1, y1 }, &mut values);
+        let shifted = |at: u32, by: i64| (i64::from(at) + by) as u32;
+        let target = Rect {
+            x0: shifted(x0, dx),
+            y0: shifted(y0, dy),
+            x1: shifted(x1, dx),
+            y1: shifted(y1, dy),
+        };
+        moved.update(target, |x, y, _| {
+            values[(y - target.y0) as usize * stride + (x - target.x0) as usize]
+        });
+        moved
+    }
+
     /// The mask stretched to another size, bilinear.
     pub fn resized(&self, width: u32, height: u32) -> Mask {
         let mut mask = Mask::new(width, height);

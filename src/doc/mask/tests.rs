@@ -451,3 +451,24 @@ fn alpha_becomes_a_mask() {
     let mask = Mask::from_alpha(&picture);
     assert_eq!([0, 1, 2].map(|x| mask.get(x, 0)), [255, 40, 255]);
 }
+
+proptest! {
+    /// Every pixel goes the same way, and there and back is what stayed inside.
+    #[test]
+    fn a_moved_mask_has_its_pixels_elsewhere(
+        size in (1u32..200, 1u32..200),
+        by in (-250i64..250, -250i64..250),
+        boxed in ([-20f32..220.0, -20f32..220.0], [-20f32..220.0, -20f32..220.0]),
+    ) {
+        let mut mask = Mask::new(size.0, size.1);
+        mask.fill_box(boxed.0, boxed.1, Combine::Add);
+        let moved = mask.moved(by.0, by.1);
+        check(&moved);
+        for y in 0..i64::from(size.1) {
+            for x in 0..i64::from(size.0) {
+                prop_assert_eq!(moved.get(x, y), mask.get(x - by.0, y - by.1));
+            }
+        }
+        prop_assert_eq!(mask.moved(0, 0), mask);
+    }
+}

@@ -6,8 +6,9 @@ use super::{BRUSH_SIZES, Session};
 use crate::doc::document::{Edit, RegionId};
 use crate::doc::mask::{Brush, BrushMode, Combine, Sample, Stroke};
 use crate::doc::{Level, Mask, Purpose};
-use crate::ui::state::Live;
-use crate::ui::tool::{Effect, Gesture, Input};
+use crate::ui::context::CropDrag;
+use crate::ui::state::{Live, Work};
+use crate::ui::tool::{Effect, Gesture, Input, Tool};
 
 impl Session {
     pub(super) fn set_brush(&mut self, brush: Brush) {
@@ -81,6 +82,7 @@ impl Session {
 
     pub(super) fn give_up_stroke(&mut self) {
         self.live = None;
+        self.crop_drag = None;
         self.machine.gesture = Gesture::Idle;
     }
 
@@ -113,8 +115,13 @@ impl Session {
             Effect::None => {}
             Effect::Begin(at, subtract) => self.begin_stroke(sample(at), subtract),
             Effect::Extend(at) => {
-                if let Some(live) = &mut self.live {
-                    live.stroke.add(&mut live.mask, sample(at));
+                if let Some(Live {
+                    mask,
+                    work: Work::Stroke(stroke),
+                    ..
+                }) = &mut self.live
+                {
+                    stroke.add(mask, sample(at));
                 }
             }
             Effect::Finish => {
@@ -123,6 +130,38 @@ impl Session {
                 }
             }
             Effect::GiveUp => self.live = None,
+            Effect::Lift(at, reach) if self.tool == Tool::Context => {
+                let canvas = self.canvas().map(|c| [c.width(), c.height()]);
+                self.crop_drag = canvas.map(|canvas| {
+                    let crop = self.context.map(|context| context.crop);
+                    CropDrag::begin(crop, at, reach, canvas)
+                });
+            }
+            Effect::Lift(at, _) => self.lift(at),
+            Effect::Carry(from, to) => {
+                if let Some(drag) = &mut self.crop_drag {
+                    drag.pull(from, to);
+                } else if let Some(Live {
+                    mask,
+                    work: Work::Carried(origin),
+                    ..
+                }) = &mut self.live
+                {
+                    let by = [0, 1].map(|i| (to[i] - from[i]).round() as i64);
+                    *mask = origin.moved(by[0], by[1]);
+                }
+            }
+            Effect::Drop => {
+                if let Some(drag) = self.crop_drag.take() {
+                    self.set_crop(drag.now);
+                } else if let Some(live) = self.live.take() {
+                    self.edit(Edit::SetMask(live.region, live.mask));
+                }
+            }
+            Effect::PutBack => {
+                self.crop_drag = None;
+                self.live = None;
+            }
             Effect::Straight(from, to, subtract) => {
                 let brush = self.brush_that(subtract);
                 self.change_mask(|mask| mask.stroke(brush, &[sample(from), sample(to)]));
@@ -172,7 +211,36 @@ impl Session {
         self.live = Some(Live {
             region,
             mask,
-            stroke,
+            work: Work::Stroke(stroke),
         });
+    }
+
+    /// Takes the mask at a place up, the chosen one first.
+    fn lift(&mut self, [x, y]: [f32; 2]) {
+        let (x, y) = (x.floor() as i64, y.floor() as i64);
+        let regions = self.document.regions();
+        let chosen = regions.iter().filter(|r| Some(r.id) == self.region);
+        let there = chosen
+            .chain(regions.iter().rev())
+            .find(|region| region.mask.get(x, y) >= 128);
+        let Some(region) = there else {
+            return self.say("drag a mask from inside it");
+        };
+        self.region = Some(region.id);
+        self.live = Some(Live {
+            region: region.id,
+            mask: region.mask.clone(),
+            work: Work::Carried(region.mask.clone()),
+        });
+    }
+
+    /// Says which part of the canvas the model sees; `None` lets it be chosen.
+    pub(super) fn set_crop(&mut self, crop: Option<[u32; 4]>) {
+        let mut settings = self.document.settings().clone();
+        settings.crop = crop;
+        // Not one undo step with other settings.
+        self.history.seal();
+        self.edit(Edit::SetSettings(settings));
+        self.history.seal();
     }
 }

@@ -12,7 +12,7 @@ use super::commands::Command;
 use super::files::{Destination, Files};
 use super::journal::Journal;
 use super::sample;
-use super::state::{Action, Answer, Next, PaletteState, Session, Which};
+use super::state::{Action, Answer, Compare, Next, PaletteState, Session, Which};
 use super::toasts::Kind;
 use super::tool::{Input, Tool};
 use crate::doc::document::Edit;
@@ -66,7 +66,11 @@ impl Session {
                 self.view_mut(view).pan(by, points);
             }
             Action::Fit(view) => self.view_mut(view).fit(),
-            Action::WipeTo(at) => self.wipe = Some(at.clamp(0.0, 1.0)),
+            Action::WipeTo(at) => self.compare = Some(Compare::Wipe(at.clamp(0.0, 1.0))),
+            Action::CancelJob(id) => self.cancel_job(id, env),
+            Action::MoveJob(id, by) => self.move_job(id, by, env),
+            Action::Only(group) => self.only = group,
+            Action::AutoContext => self.set_crop(None),
             Action::Browse(destination) => env.files.browse(destination),
             Action::Take(dropped, destination) => self.take(dropped, destination, env),
             Action::SampleObject(index) => {
@@ -197,7 +201,10 @@ impl Session {
                     self.edit(Edit::SetLevel(region, level));
                 }
             }
-            Command::Generate => self.generate(env),
+            Command::Generate => self.generate(false, env),
+            Command::GenerateFirst => self.generate(true, env),
+            Command::Sweep => self.sweep(env),
+            Command::AutoContext => self.set_crop(None),
             Command::Cancel => self.cancel(env),
             Command::RandomSeed => {
                 // The clock's low bits are as good as dice for choosing a seed.
@@ -225,20 +232,13 @@ impl Session {
                 }
             }
             Command::ClearResults => {
-                let running = self.job.as_ref().map(|job| job.id);
                 self.outputs
-                    .retain(|output| output.starred || Some(output.job) == running);
+                    .retain(|output| output.starred || output.picture.is_none());
                 self.mend_shown();
             }
-            Command::Wipe => {
-                self.wipe = match self.wipe {
-                    None => Some(0.5),
-                    Some(_) => None,
-                };
-                if self.wipe.is_some() && self.shown.is_none() {
-                    self.shown = self.outputs.last().map(|output| output.id);
-                }
-            }
+            Command::Wipe => self.compare_by(Compare::Wipe(0.5)),
+            Command::Difference => self.compare_by(Compare::Difference),
+            Command::Flicker => self.compare_by(Compare::Flicker),
             Command::ShowCanvas => self.escape(env),
             Command::ZoomFit => {
                 self.view.fit();
@@ -251,7 +251,10 @@ impl Session {
             Command::ZoomIn => self.set_scale(self.view.stop(true), env),
             Command::ZoomOut => self.set_scale(self.view.stop(false), env),
             Command::ShowMask => self.show_mask = !self.show_mask,
-            Command::Grid => self.grid = !self.grid,
+            Command::Grid => {
+                self.grid = !self.grid;
+                self.only = None;
+            }
             Command::Theme => {
                 let theme = match env.ctx.theme() {
                     egui::Theme::Dark => egui::Theme::Light,
@@ -284,8 +287,8 @@ impl Session {
             self.answer(Answer::Stay, env);
         } else if self.palette.is_some() || self.keys || self.exact || self.pending.is_some() {
             self.apply(Action::CloseDialogs, env);
-        } else if self.wipe.is_some() {
-            self.wipe = None;
+        } else if self.compare.is_some() {
+            self.compare = None;
         } else if self.grid {
             self.grid = false;
         } else {
@@ -305,12 +308,25 @@ impl Session {
         self.outputs.clear();
         self.shown = None;
         self.live = None;
-        self.wipe = None;
+        self.compare = None;
+        self.only = None;
+        self.crop_drag = None;
         self.grid = false;
         self.region = None;
         self.view.fit();
         self.results_view.fit();
         self.mend_choices();
+    }
+
+    /// Begins or ends a comparison.
+    fn compare_by(&mut self, compare: Compare) {
+        let same = self
+            .compare
+            .is_some_and(|old| std::mem::discriminant(&old) == std::mem::discriminant(&compare));
+        self.compare = (!same).then_some(compare);
+        if self.compare.is_some() && self.shown.is_none() {
+            self.shown = self.outputs.last().map(|output| output.id);
+        }
     }
 
     fn set_scale(&mut self, scale: f32, env: &Env<'_>) {

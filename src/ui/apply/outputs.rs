@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Env, Session};
 use crate::doc::document::{Edit, ModelChoice};
+use crate::doc::{Job, Level};
 use crate::engine::message::{JobId, Request};
 use crate::io::metadata::Recipe;
 use crate::ui::state::{ModelState, Output, Running};
@@ -11,10 +12,45 @@ use crate::ui::toasts::Kind;
 use crate::ui::tool::Input;
 
 impl Session {
-    pub(super) fn generate(&mut self, env: &mut Env<'_>) {
-        if self.job.is_some() {
-            return self.say("a job is running, cancel it or wait for it");
+    /// Asks for the outputs; `first` before all jobs that wait.
+    pub(super) fn generate(&mut self, first: bool, env: &mut Env<'_>) {
+        let Some(job) = self.new_job(env) else { return };
+        self.start(job, first, None, env);
+        self.history.seal();
+    }
+
+    /// Asks for one output at each of the four levels of the chosen mask, all from one seed.
+    pub(super) fn sweep(&mut self, env: &mut Env<'_>) {
+        let chosen = self
+            .document
+            .regions()
+            .iter()
+            .position(|region| Some(region.id) == self.region);
+        let Some(at) = chosen else {
+            return self.say("paint a mask first, the levels are about masks");
+        };
+        let Some(job) = self.new_job(env) else { return };
+        let mut group = None;
+        for level in Level::ALL {
+            let mut job = job.clone();
+            job.spec.outputs = 1;
+            job.spec.joint = 1;
+            if let Some(region) = job.spec.regions.get_mut(at) {
+                region.level = level;
+            }
+            let started = self.start(job, false, Some((level, group)), env);
+            if started.is_none() {
+                break;
+            }
+            group = group.or(started);
         }
+        self.grid = group.is_some();
+        self.only = group;
+        self.history.seal();
+    }
+
+    /// The job that the document describes, or a message that says why there is none.
+    fn new_job(&mut self, env: &mut Env<'_>) -> Option<Job> {
         self.pointer(Input::Up, env.ctx);
         let choice = match &self.model {
             ModelState::Ready(summary) => ModelChoice {
@@ -22,29 +58,58 @@ impl Session {
                 hash: &summary.hash,
                 default_steps: summary.default_steps,
             },
-            ModelState::Loading(..) => return self.say("the model is still being loaded"),
+            ModelState::Loading(..) => {
+                self.say("the model is still being loaded");
+                return None;
+            }
             ModelState::Failed(why) => {
                 let why = why.clone();
-                return self.toasts.add(Kind::Error, why);
+                self.toasts.add(Kind::Error, why);
+                return None;
             }
         };
-        if let Err(error) = self.document.compile() {
-            return self.toasts.add(Kind::Error, error.to_string());
-        }
-        let job = match self.document.to_job(choice) {
-            Ok(job) => job,
-            Err(error) => return self.toasts.add(Kind::Error, error.to_string()),
+        let job = match self.document.compile() {
+            Ok(_) => self
+                .document
+                .to_job(choice)
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
         };
+        job.map_err(|why| self.toasts.add(Kind::Error, why)).ok()
+    }
+
+    /// Sends a job and makes room for its outputs; the group they belong to.
+    fn start(
+        &mut self,
+        job: Job,
+        first: bool,
+        sweep: Option<(Level, Option<u64>)>,
+        env: &mut Env<'_>,
+    ) -> Option<u64> {
         let spec = job
             .recipe(|mask| Ok::<_, std::convert::Infallible>(crate::io::mask::to_text(mask)))
             .unwrap_or_else(|never| match never {});
         let spec = Arc::new(spec);
         let id = JobId(self.fresh_id());
-        if let Err(error) = env.backend.send(Request::Generate(id, Box::new(job))) {
-            return self.toasts.add(Kind::Error, error);
+        let request = Request::Generate(id, Box::new(job));
+        let sent = if first {
+            env.backend.send_first(request)
+        } else {
+            env.backend.send(request)
+        };
+        if let Err(error) = sent {
+            self.toasts.add(Kind::Error, error);
+            return None;
         }
-        self.job = Some(Running {
+        let level = sweep.map(|(level, _)| level);
+        let text = match (level, spec.outputs) {
+            (Some(level), _) => format!("{} level · seed {}", level.name(), spec.seed),
+            (None, 1) => format!("1 output · seed {}", spec.seed),
+            (None, outputs) => format!("{outputs} outputs · seed {}", spec.seed),
+        };
+        let job = Running {
             id,
+            text,
             step: 0,
             steps: 0,
             elapsed: 0.0,
@@ -52,7 +117,14 @@ impl Session {
             preview: None,
             generation: 0,
             cancelling: false,
-        });
+        };
+        let is_next = self.job.is_none();
+        match first {
+            _ if is_next => self.job = Some(job),
+            true => self.waiting.insert(0, job),
+            false => self.waiting.push(job),
+        }
+        let group = sweep.and_then(|(_, group)| group).unwrap_or(id.0);
         let base = self.canvas().cloned();
         let (joint, seed) = (spec.joint, spec.seed);
         for index in 0..spec.outputs {
@@ -60,6 +132,8 @@ impl Session {
                 let output = Output {
                     id: self.fresh_id(),
                     job: id,
+                    group,
+                    level,
                     index,
                     joint: picture,
                     seed: seed.wrapping_add(index.into()),
@@ -69,23 +143,41 @@ impl Session {
                     starred: false,
                     saved: None,
                 };
-                if index == 0 && picture == 0 {
+                if is_next && index == 0 && picture == 0 {
                     self.shown = Some(output.id);
                 }
                 self.outputs.push(output);
             }
         }
-        self.history.seal();
+        Some(group)
     }
 
     pub(super) fn cancel(&mut self, env: &mut Env<'_>) {
-        match &mut self.job {
-            Some(job) => {
-                job.cancelling = true;
-                env.backend.cancel(job.id);
-            }
+        match &self.job {
+            Some(job) => self.cancel_job(job.id, env),
             None => self.say("no job is running"),
         }
+    }
+
+    pub(super) fn cancel_job(&mut self, id: JobId, env: &mut Env<'_>) {
+        for job in self.job.iter_mut().chain(&mut self.waiting) {
+            if job.id == id {
+                job.cancelling = true;
+            }
+        }
+        env.backend.cancel(id);
+    }
+
+    /// Moves a waiting job up or down.
+    pub(super) fn move_job(&mut self, id: JobId, by: isize, env: &mut Env<'_>) {
+        let Some(at) = self.waiting.iter().position(|job| job.id == id) else {
+            return;
+        };
+        let to = at.saturating_add_signed(by).min(self.waiting.len() - 1);
+        let job = self.waiting.remove(at);
+        self.waiting.insert(to, job);
+        let order: Vec<JobId> = self.waiting.iter().map(|job| job.id).collect();
+        env.backend.arrange(&order);
     }
 
     pub(super) fn accept(&mut self, id: u64) {
@@ -98,7 +190,7 @@ impl Session {
             .map_or_else(|| "result".to_owned(), |slot| slot.name.clone());
         if self.edit(Edit::Accept { picture, name }) {
             self.shown = None;
-            self.wipe = None;
+            self.compare = None;
             self.grid = false;
             self.say("the result is the canvas now, undo takes it back");
         }
@@ -124,9 +216,10 @@ impl Session {
     }
 
     pub(super) fn remove(&mut self, id: u64) {
-        let running = self.job.as_ref().map(|job| job.id);
-        let unfinished = |output: &Output| output.picture.is_none() && Some(output.job) == running;
-        if self.output(id).is_some_and(unfinished) {
+        if self
+            .output(id)
+            .is_some_and(|output| output.picture.is_none())
+        {
             return self.say("this output is being made, cancel the job first");
         }
         let at = self.outputs.iter().position(|output| output.id == id);
@@ -141,9 +234,11 @@ impl Session {
     /// After outputs went away: what is shown must be there.
     pub fn mend_shown(&mut self) {
         self.shown = self.shown.filter(|&id| self.output(id).is_some());
+        let there = |group| self.outputs.iter().any(|output| output.group == group);
+        self.only = self.only.filter(|&group| there(group));
         if self.outputs.is_empty() {
             self.grid = false;
-            self.wipe = None;
+            self.compare = None;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use eframe::egui::Key;
 
-use super::{Info, Menu, ctrl, key, shift};
+use super::{Info, Menu, ctrl, ctrl_shift, key, shift};
 use crate::ui::icons::Icon;
 
 pub const GENERATE: Info = Info {
@@ -11,6 +11,22 @@ pub const GENERATE: Info = Info {
     menu: Some(Menu::Edit),
     icon: Some(Icon::Play),
     keys: &[ctrl(Key::Enter)],
+};
+
+pub const GENERATE_FIRST: Info = Info {
+    text: "Generate first",
+    tip: "Make the outputs before all jobs that wait",
+    menu: Some(Menu::Edit),
+    icon: Some(Icon::Play),
+    keys: &[ctrl_shift(Key::Enter)],
+};
+
+pub const SWEEP: Info = Info {
+    text: "Compare the four levels",
+    tip: "One output at each level of the chosen mask, all from one seed, side by side",
+    menu: Some(Menu::Edit),
+    icon: Some(Icon::Levels),
+    keys: &[shift(Key::L)],
 };
 
 pub const CANCEL: Info = Info {
@@ -83,6 +99,22 @@ pub const WIPE: Info = Info {
     menu: Some(Menu::Result),
     icon: Some(Icon::Wipe),
     keys: &[key(Key::W)],
+};
+
+pub const DIFFERENCE: Info = Info {
+    text: "Show the difference",
+    tip: "Bright where the result differs from the original, black where it is the same",
+    menu: Some(Menu::Result),
+    icon: Some(Icon::Difference),
+    keys: &[key(Key::D)],
+};
+
+pub const FLICKER: Info = Info {
+    text: "Flicker",
+    tip: "Original and result in turn at the same place",
+    menu: Some(Menu::Result),
+    icon: Some(Icon::Flicker),
+    keys: &[key(Key::K)],
 };
 
 pub const SHOW_CANVAS: Info = Info {

@@ -45,6 +45,18 @@ pub fn tool_info(tool: Tool) -> Info {
             Icon::Fill,
             const { &[key(Key::F)] },
         ),
+        Tool::Move => (
+            "Move",
+            "Drag a mask to where its object should go",
+            Icon::Move,
+            const { &[key(Key::V)] },
+        ),
+        Tool::Context => (
+            "Context rectangle",
+            "What the model sees of the picture: drag its sides, or draw another rectangle; hold C to look at it",
+            Icon::Context,
+            const { &[key(Key::C)] },
+        ),
         Tool::Hand => (
             "Hand",
             "Drag the picture; also Space or the middle button with any tool",
@@ -199,4 +211,12 @@ pub const FEATHER_MASK: Info = Info {
     menu: Some(Menu::Mask),
     icon: Some(Icon::Feather),
     keys: &[shift(Key::F)],
+};
+
+pub const AUTO_CONTEXT: Info = Info {
+    text: "Automatic context",
+    tip: "Let the part of the picture that the model sees follow the masks",
+    menu: Some(Menu::Edit),
+    icon: Some(Icon::Context),
+    keys: &[],
 };

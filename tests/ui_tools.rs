@@ -1,0 +1,268 @@
+//! Tools that drag, comparing, the queue and the sweep over the levels, through accessible names.
+
+mod ui_support;
+
+use egui::{Key, Modifiers, Pos2, accesskit::Role};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use inlay::doc::{Level, Mask};
+use inlay::engine::message::{Event, JobId};
+use inlay::ui::{App, Compare, Tool};
+use ui_support::{Scripted, settle, window};
+
+type Window = Harness<'static, App>;
+
+fn sample() -> (Window, Scripted) {
+    window([1280.0, 800.0], 1.0, egui::Theme::Dark, None)
+}
+
+fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
+    window.key_press_modifiers(modifiers, key);
+    settle(window);
+}
+
+fn click(window: &mut Window, label: &str) {
+    window.get_by_label(label).click();
+    settle(window);
+}
+
+/// Where a pixel of the canvas is in the window.
+fn place(window: &Window, at: [f32; 2]) -> Pos2 {
+    let session = &window.state().session;
+    let pane = window.get_by_role_and_label(Role::Image, "Canvas").rect();
+    session.view.to_window(at.into(), pane, 1.0)
+}
+
+/// A drag over the canvas, in its pixels, without letting go.
+fn hold(window: &mut Window, path: &[[f32; 2]]) {
+    let points: Vec<Pos2> = path.iter().map(|&at| place(window, at)).collect();
+    window.hover_at(points[0]);
+    window.run();
+    window.drag_at(points[0]);
+    window.run();
+    for &point in &points[1..] {
+        window.hover_at(point);
+        window.run();
+    }
+}
+
+fn drag(window: &mut Window, path: &[[f32; 2]]) {
+    hold(window, path);
+    let end = place(window, path[path.len() - 1]);
+    window.drop_at(end);
+    settle(window);
+}
+
+fn mask(window: &Window) -> Mask {
+    let session = &window.state().session;
+    session.active_mask().expect("there is a mask").1.clone()
+}
+
+fn crop(window: &Window) -> Option<[u32; 4]> {
+    window.state().session.document.settings().crop
+}
+
+#[test]
+fn a_mask_is_moved_and_moving_is_one_undo_step() {
+    let (mut window, _) = sample();
+    let before = mask(&window);
+    let (x0, y0, x1, y1) = before.bounds(1).unwrap();
+    press(&mut window, Modifiers::NONE, Key::V);
+    assert_eq!(window.state().session.tool, Tool::Move);
+    let from = [(x0 + x1) as f32 / 2.0, (y0 + y1) as f32 / 2.0];
+    let path = [
+        from,
+        [from[0] - 30.0, from[1] - 5.0],
+        [from[0] - 90.0, from[1] - 20.0],
+    ];
+    drag(&mut window, &path);
+    let (left, top, right, bottom) = mask(&window).bounds(1).unwrap();
+    assert_eq!((right - left, bottom - top), (x1 - x0, y1 - y0));
+    // The window's points fall between pixels.
+    assert!(
+        (i64::from(left) - i64::from(x0) + 90).abs() <= 1,
+        "{left} {x0}"
+    );
+    assert!(
+        (i64::from(top) - i64::from(y0) + 20).abs() <= 1,
+        "{top} {y0}"
+    );
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(mask(&window), before);
+
+    hold(&mut window, &path);
+    assert_ne!(mask(&window), before);
+    window.key_press(Key::Escape);
+    window.run();
+    assert_eq!(mask(&window), before);
+    window.drop_at(place(&window, from));
+    settle(&mut window);
+    // Beside all masks there is nothing to take.
+    drag(&mut window, &[[40.0, 40.0], [80.0, 80.0]]);
+    assert_eq!(mask(&window), before);
+    assert!(window.state().session.history.is_empty());
+}
+
+#[test]
+fn the_context_rectangle_is_shown_drawn_and_given_to_the_job() {
+    let (mut window, engine) = sample();
+    assert_eq!(crop(&window), None);
+    click(&mut window, "Context rectangle");
+    let automatic = window.state().session.context.expect("the model is known");
+    assert!(!automatic.drawn);
+    window.get_by_label_contains("Object at ");
+    // It is around the mask.
+    let (x0, y0, x1, y1) = mask(&window).bounds(1).unwrap();
+    let [x, y, width, height] = automatic.crop;
+    assert!(x <= x0 && y <= y0 && x + width >= x1 && y + height >= y1);
+
+    let middle = [(x + width / 2) as f32, (y + height / 2) as f32];
+    drag(
+        &mut window,
+        &[
+            middle,
+            [middle[0] - 25.0, middle[1]],
+            [middle[0] - 50.0, middle[1]],
+        ],
+    );
+    let moved = crop(&window).expect("it was moved");
+    assert_eq!(moved[2..], automatic.crop[2..]);
+    assert!((i64::from(moved[0]) - i64::from(x) + 50).abs() <= 1);
+    drag(&mut window, &[[20.0, 30.0], [100.0, 100.0], [148.0, 158.0]]);
+    let drawn = crop(&window).expect("it was drawn");
+    assert!(
+        drawn[2].abs_diff(128) <= 1 && drawn[3].abs_diff(128) <= 1,
+        "{drawn:?}"
+    );
+    window.get_by_label_contains("Object at 1.0×");
+    click(&mut window, "Generate");
+    assert_eq!(engine.job().1.spec.crop, Some(drawn));
+
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(crop(&window), Some(moved));
+    click(&mut window, "Automatic");
+    assert_eq!(crop(&window), None);
+}
+
+#[test]
+fn a_tool_whose_key_is_held_is_given_back() {
+    let (mut window, _) = sample();
+    window.key_down(Key::C);
+    window.run();
+    assert_eq!(window.state().session.tool, Tool::Context);
+    // Time goes on with every frame.
+    for _ in 0..60 {
+        window.step();
+    }
+    window.key_up(Key::C);
+    window.run();
+    assert_eq!(window.state().session.tool, Tool::Brush);
+    press(&mut window, Modifiers::NONE, Key::C);
+    window.run();
+    assert_eq!(window.state().session.tool, Tool::Context);
+}
+
+fn one_result(window: &mut Window, engine: &Scripted) {
+    click(window, "Generate");
+    let (id, _) = engine.job();
+    for index in 0..4 {
+        engine.finish(index);
+    }
+    engine.tell(Event::Done(id));
+    window.step();
+    settle(window);
+}
+
+#[test]
+fn results_are_compared_three_ways() {
+    let (mut window, engine) = sample();
+    one_result(&mut window, &engine);
+    press(&mut window, Modifiers::NONE, Key::D);
+    assert_eq!(window.state().session.compare, Some(Compare::Difference));
+    window.get_by_label("Difference, 4 times as strong");
+    press(&mut window, Modifiers::NONE, Key::W);
+    window.get_by_label("Compare handle");
+    click(&mut window, "Flicker");
+    let mut seen = [false; 2];
+    for _ in 0..80 {
+        window.step();
+        seen[usize::from(window.state().session.original)] = true;
+    }
+    assert_eq!(seen, [true, true], "original and result in turn");
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    assert_eq!(window.state().session.compare, None);
+    window.run();
+    assert!(!window.state().session.original);
+}
+
+#[test]
+fn jobs_wait_are_reordered_and_cancelled() {
+    let (mut window, engine) = sample();
+    for _ in 0..3 {
+        press(&mut window, Modifiers::COMMAND, Key::Enter);
+    }
+    press(
+        &mut window,
+        Modifiers::COMMAND | Modifiers::SHIFT,
+        Key::Enter,
+    );
+    let sent: Vec<JobId> = engine.0.borrow().jobs.iter().map(|(id, _)| *id).collect();
+    assert_eq!(engine.0.borrow().first, [sent[3]]);
+    let waiting = |window: &Window| {
+        let jobs = &window.state().session.waiting;
+        jobs.iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(waiting(&window), [sent[3], sent[1], sent[2]]);
+    assert_eq!(window.state().session.outputs.len(), 16);
+    click(&mut window, "Waiting jobs");
+    click(&mut window, "Move down waiting job 1");
+    assert_eq!(waiting(&window), [sent[1], sent[3], sent[2]]);
+    assert_eq!(engine.0.borrow().order, [sent[1], sent[3], sent[2]]);
+    if window.query_by_label("Cancel waiting job 3").is_none() {
+        click(&mut window, "Waiting jobs");
+    }
+    click(&mut window, "Cancel waiting job 3");
+    assert_eq!(engine.0.borrow().cancelled, [sent[2]]);
+    engine.tell(Event::Cancelled(sent[2]));
+    // The engine had begun another one already.
+    engine.tell(Event::Done(sent[0]));
+    engine.tell(Event::Started(sent[3]));
+    window.step();
+    settle(&mut window);
+    let session = &window.state().session;
+    assert_eq!(session.job.as_ref().map(|job| job.id), Some(sent[3]));
+    assert_eq!(waiting(&window), [sent[1]]);
+    assert_eq!(session.outputs.len(), 8);
+}
+
+#[test]
+fn the_four_levels_are_compared_from_one_seed() {
+    let (mut window, engine) = sample();
+    one_result(&mut window, &engine);
+    press(&mut window, Modifiers::SHIFT, Key::L);
+    let jobs: Vec<_> = engine.0.borrow().jobs[1..].to_vec();
+    let levels: Vec<Level> = jobs
+        .iter()
+        .map(|(_, job)| job.spec.regions[0].level)
+        .collect();
+    assert_eq!(levels, Level::ALL);
+    for (_, job) in &jobs {
+        assert_eq!((job.spec.outputs, job.spec.seed), (1, jobs[0].1.spec.seed));
+    }
+    // The document keeps its own level.
+    assert_eq!(
+        window.state().session.document.regions()[0].level,
+        Level::Blob
+    );
+    window.get_by_label("The four levels, from one seed");
+    let cells: Vec<_> = (5..=8)
+        .map(|n| window.get_by_label(&format!("Result {n}")).rect())
+        .collect();
+    assert_eq!(cells[0].top(), cells[1].top());
+    assert_eq!(cells[2].top(), cells[3].top());
+    assert_eq!(cells[0].left(), cells[2].left());
+    assert!(cells[2].top() > cells[0].bottom());
+    assert!(window.query_by_label("Result 1").is_none());
+    click(&mut window, "Show all results");
+    window.get_by_label("Result 1");
+}
