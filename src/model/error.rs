@@ -30,6 +30,9 @@ pub enum ModelError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file is of a kind that cannot be loaded; the sentence says what to get instead.
+    #[error("{0}")]
+    Format(String),
     /// config.json describes no model that this program knows.
     #[error("config.json of the model is not valid: {0}")]
     Config(String),

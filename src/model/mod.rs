@@ -1,4 +1,5 @@
-//! The model family `unireal` in candle, inference only: autoencoder, text encoder and transformer.
+//! The model family `unireal` in candle, inference only: autoencoder, text encoder and transformer. FLUX.2 [klein]
+//! is in [`flux2`].
 //!
 //! A [`UniReal`] is loaded from a [`Source`], prepared with a [`Request`] and then asked for velocities; what
 //! integrates them is in `sampler`. The same networks are written once more in `training/model.py`; tests hold
@@ -12,6 +13,7 @@ mod device;
 mod embed;
 mod embedded;
 mod error;
+pub mod flux2;
 mod kernels;
 mod ops;
 mod random;

@@ -1,0 +1,23 @@
+//! FLUX.2 [klein] in candle, inference only: transformer, autoencoder, Qwen3 text encoder, schedule, and the file
+//! layouts that its weights come in. `training/flux2_goldens.py` writes what the tests hold it to.
+
+mod archive;
+mod attention;
+mod conv;
+mod detect;
+mod header;
+mod linear;
+mod rope;
+mod schedule;
+mod text;
+mod transformer;
+mod vae;
+
+pub use detect::{Detected, Naming, Part, detect};
+pub use header::{Container, Element, Entry, Header};
+pub use linear::Compute;
+pub use rope::{Place, RopeTable, picture_places, reference_time, text_places};
+pub use schedule::{first_step, mu, sigmas};
+pub use text::{ChatTokenizer, TEXT_TOKENS, TextEncoder, TextEncoderConfig, TextTokens};
+pub use transformer::{Modulation, Trace, Transformer, TransformerConfig};
+pub use vae::{CELL, TOKEN_PIXELS, Vae, VaeConfig, folded, from_tokens, to_tokens, unfolded};

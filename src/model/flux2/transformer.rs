@@ -1,0 +1,640 @@
+//! The diffusion transformer of FLUX.2 [klein] (Black Forest Labs 2025): double-stream blocks, in which text and
+//! picture tokens have weights of their own but attend together, then single-stream blocks on both.
+
+use std::path::PathBuf;
+
+use candle_core::{D, DType, Tensor};
+
+use super::archive::Archive;
+use super::attention::{attend, join_heads, rms_norm, split_heads};
+use super::detect::{Naming, Part};
+use super::linear::{Compute, Linear};
+use super::rope::RopeTable;
+use crate::model::error::{ModelError, Result, check_cancel};
+
+/// The angles' base.
+const THETA: f64 = 2000.0;
+/// ε of all norms.
+const EPS: f64 = 1e-6;
+/// The largest finite half-precision value.
+const F16_MAX: f32 = 65504.0;
+
+/// Called with the name and the value of intermediate tensors.
+pub type Trace<'a> = &'a mut dyn FnMut(&str, &Tensor);
+
+/// Sizes, all read off the weights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransformerConfig {
+    /// Channels of a latent token, in and out.
+    pub channels: usize,
+    /// Width of a token inside.
+    pub width: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Dimensions of a head.
+    pub head_dim: usize,
+    /// Double-stream blocks.
+    pub doubles: usize,
+    /// Single-stream blocks.
+    pub singles: usize,
+    /// Width of the feed-forward networks.
+    pub mlp: usize,
+    /// Width of the text encoder's embedding.
+    pub text_width: usize,
+    /// Channels of the time embedding.
+    pub time_channels: usize,
+}
+
+impl TransformerConfig {
+    fn of(archive: &Archive) -> Result<Self> {
+        let names = Names(archive.detected.naming);
+        let two = |name: &str| -> Result<(usize, usize)> {
+            match archive.shape(name)?[..] {
+                [rows, columns] => Ok((rows, columns)),
+                _ => Err(archive.wrong(name, "it must be a matrix")),
+            }
+        };
+        let img_in = names.top("img_in");
+        let (width, channels) = two(&img_in)?;
+        let (_, text_width) = two(&names.top("txt_in"))?;
+        let (_, time_channels) = two(&names.top("time_in.in_layer"))?;
+        let norm =
+            archive.shape(&names.norm(archive, &names.block(0, false), "q", Stream::Single)?)?;
+        let head_dim = norm.first().copied().unwrap_or(0);
+        let doubles = archive.count(|n| names.double(n, Stream::Image).mlp_out);
+        let singles = archive.count(|n| names.single(n).1);
+        let (_, both) = two(&names.single(0).1)?;
+        if head_dim == 0 || !head_dim.is_multiple_of(8) || !width.is_multiple_of(head_dim) {
+            return Err(archive.wrong(
+                &img_in,
+                &format!("its {width} rows do not split into heads of {head_dim}"),
+            ));
+        }
+        if doubles == 0 || both <= width || !time_channels.is_multiple_of(2) {
+            return Err(archive.wrong(&img_in, "the blocks around it make no sense"));
+        }
+        Ok(Self {
+            channels,
+            width,
+            heads: width / head_dim,
+            head_dim,
+            doubles,
+            singles,
+            mlp: both - width,
+            text_width,
+            time_channels,
+        })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    Image,
+    Text,
+    Single,
+}
+
+/// The tensors' names in a naming.
+struct Names(Naming);
+
+/// Names of a stream of a double block; the first has one entry or those of q, k and v.
+struct DoubleNames {
+    qkv: Vec<String>,
+    proj: String,
+    mlp_in: String,
+    mlp_out: String,
+}
+
+impl Names {
+    /// A tensor outside of the blocks, by its single-file name without `.weight`.
+    fn top(&self, single: &str) -> String {
+        let name = match (self.0, single) {
+            (Naming::Diffusers, "img_in") => "x_embedder",
+            (Naming::Diffusers, "txt_in") => "context_embedder",
+            (Naming::Diffusers, "time_in.in_layer") => {
+                "time_guidance_embed.timestep_embedder.linear_1"
+            }
+            (Naming::Diffusers, "time_in.out_layer") => {
+                "time_guidance_embed.timestep_embedder.linear_2"
+            }
+            (Naming::Diffusers, "final_layer.adaLN_modulation.1") => "norm_out.linear",
+            (Naming::Diffusers, "final_layer.linear") => "proj_out",
+            (Naming::Diffusers, other) => {
+                return format!("{}.linear.weight", other.trim_end_matches(".lin"));
+            }
+            (_, other) => other,
+        };
+        format!("{name}.weight")
+    }
+
+    fn block(&self, n: usize, double: bool) -> String {
+        match (self.0, double) {
+            (Naming::Diffusers, true) => format!("transformer_blocks.{n}"),
+            (Naming::Diffusers, false) => format!("single_transformer_blocks.{n}"),
+            (_, true) => format!("double_blocks.{n}"),
+            (_, false) => format!("single_blocks.{n}"),
+        }
+    }
+
+    fn double(&self, n: usize, stream: Stream) -> DoubleNames {
+        let block = self.block(n, true);
+        let image = stream == Stream::Image;
+        let at = |name: &str| format!("{block}.{name}.weight");
+        if self.0 == Naming::Diffusers {
+            let (qkv, proj, ff) = if image {
+                (["to_q", "to_k", "to_v"], "to_out.0", "ff")
+            } else {
+                (
+                    ["add_q_proj", "add_k_proj", "add_v_proj"],
+                    "to_add_out",
+                    "ff_context",
+                )
+            };
+            return DoubleNames {
+                qkv: qkv.iter().map(|q| at(&format!("attn.{q}"))).collect(),
+                proj: at(&format!("attn.{proj}")),
+                mlp_in: at(&format!("{ff}.linear_in")),
+                mlp_out: at(&format!("{ff}.linear_out")),
+            };
+        }
+        let s = if image { "img" } else { "txt" };
+        DoubleNames {
+            qkv: vec![at(&format!("{s}_attn.qkv"))],
+            proj: at(&format!("{s}_attn.proj")),
+            mlp_in: at(&format!("{s}_mlp.0")),
+            mlp_out: at(&format!("{s}_mlp.2")),
+        }
+    }
+
+    /// First and second matrix of a single block.
+    fn single(&self, n: usize) -> (String, String) {
+        let block = self.block(n, false);
+        match self.0 {
+            Naming::Diffusers => (
+                format!("{block}.attn.to_qkv_mlp_proj.weight"),
+                format!("{block}.attn.to_out.weight"),
+            ),
+            _ => (
+                format!("{block}.linear1.weight"),
+                format!("{block}.linear2.weight"),
+            ),
+        }
+    }
+
+    /// The norm of queries ("q") or keys ("k"). Single files call it `.scale`, some converters `.weight`.
+    fn norm(&self, archive: &Archive, block: &str, which: &str, stream: Stream) -> Result<String> {
+        if self.0 == Naming::Diffusers {
+            let added = if stream == Stream::Text { "added_" } else { "" };
+            return Ok(format!("{block}.attn.norm_{added}{which}.weight"));
+        }
+        let part = match stream {
+            Stream::Image => "img_attn.norm",
+            Stream::Text => "txt_attn.norm",
+            Stream::Single => "norm",
+        };
+        let word = if which == "q" { "query" } else { "key" };
+        let name = format!("{block}.{part}.{word}_norm");
+        Ok(if archive.has(&format!("{name}.weight")) {
+            format!("{name}.weight")
+        } else {
+            format!("{name}.scale")
+        })
+    }
+}
+
+/// A pair of norms, for queries and keys.
+struct HeadNorms {
+    q: Tensor,
+    k: Tensor,
+}
+
+struct StreamWeights {
+    qkv: Linear,
+    norms: HeadNorms,
+    proj: Linear,
+    mlp_in: Linear,
+    mlp_out: Linear,
+}
+
+struct DoubleBlock {
+    image: StreamWeights,
+    text: StreamWeights,
+}
+
+struct SingleBlock {
+    norms: HeadNorms,
+    linear1: Linear,
+    linear2: Linear,
+}
+
+/// Shift, scale and gate of one part of a block, `[1, width]` each.
+#[derive(Clone)]
+struct Triple {
+    shift: Tensor,
+    scale: Tensor,
+    gate: Tensor,
+}
+
+/// All that depends on the time alone.
+#[derive(Clone)]
+pub struct Modulation {
+    image: [Triple; 2],
+    text: [Triple; 2],
+    single: Triple,
+    out_shift: Tensor,
+    out_scale: Tensor,
+}
+
+/// The transformer.
+pub struct Transformer {
+    config: TransformerConfig,
+    compute: Compute,
+    img_in: Linear,
+    txt_in: Linear,
+    time_in: [Linear; 2],
+    modulation_img: Linear,
+    modulation_txt: Linear,
+    modulation_single: Linear,
+    doubles: Vec<DoubleBlock>,
+    singles: Vec<SingleBlock>,
+    final_modulation: Linear,
+    final_linear: Linear,
+}
+
+impl Transformer {
+    /// Loads the files of a transformer: one, or several shards. `progress` is told the share that is read, 0 to 1.
+    pub fn load(
+        paths: &[PathBuf],
+        compute: &Compute,
+        cancel: &dyn Fn() -> bool,
+        progress: &mut dyn FnMut(f32),
+    ) -> Result<Self> {
+        let mut archive = Archive::open(paths, Part::Transformer)?;
+        let a = &mut archive;
+        let c = TransformerConfig::of(a)?;
+        let names = Names(a.detected.naming);
+        let (w, m) = (c.width, c.mlp);
+        let mut top = |single: &str, rows: usize, columns: usize| {
+            a.linear(&names.top(single), rows, columns, compute)
+        };
+        let img_in = top("img_in", w, c.channels)?;
+        let txt_in = top("txt_in", w, c.text_width)?;
+        let time_in = [
+            top("time_in.in_layer", w, c.time_channels)?,
+            top("time_in.out_layer", w, w)?,
+        ];
+        let modulation_img = top("double_stream_modulation_img.lin", 6 * w, w)?;
+        let modulation_txt = top("double_stream_modulation_txt.lin", 6 * w, w)?;
+        let modulation_single = top("single_stream_modulation.lin", 3 * w, w)?;
+        let final_linear = top("final_layer.linear", c.channels, w)?;
+        let name = names.top("final_layer.adaLN_modulation.1");
+        let raw = a.raw(&name)?;
+        // diffusers stores (scale, shift), the single file (shift, scale).
+        let raw = match names.0 {
+            Naming::Diffusers => raw.halves_swapped(),
+            _ => raw,
+        };
+        let final_modulation = a.matrix(&name, raw, 2 * w, w, compute)?;
+        let blocks = (c.doubles + c.singles) as f32;
+        let norms = |a: &mut Archive, block: &str, stream: Stream| -> Result<HeadNorms> {
+            let q = names.norm(a, block, "q", stream)?;
+            let k = names.norm(a, block, "k", stream)?;
+            Ok(HeadNorms {
+                q: a.vector(&q, c.head_dim, &compute.device)?,
+                k: a.vector(&k, c.head_dim, &compute.device)?,
+            })
+        };
+        let mut doubles = Vec::with_capacity(c.doubles);
+        for n in 0..c.doubles {
+            check_cancel(cancel)?;
+            progress(n as f32 / blocks);
+            let mut stream = |stream: Stream| -> Result<StreamWeights> {
+                let at = names.double(n, stream);
+                Ok(StreamWeights {
+                    qkv: a.stacked(&at.qkv, 3 * w, w, compute)?,
+                    norms: norms(a, &names.block(n, true), stream)?,
+                    proj: a.linear(&at.proj, w, w, compute)?,
+                    mlp_in: a.linear(&at.mlp_in, 2 * m, w, compute)?,
+                    mlp_out: a.linear(&at.mlp_out, w, m, compute)?,
+                })
+            };
+            doubles.push(DoubleBlock {
+                image: stream(Stream::Image)?,
+                text: stream(Stream::Text)?,
+            });
+        }
+        let mut singles = Vec::with_capacity(c.singles);
+        for n in 0..c.singles {
+            check_cancel(cancel)?;
+            progress((c.doubles + n) as f32 / blocks);
+            let (first, second) = names.single(n);
+            singles.push(SingleBlock {
+                norms: norms(a, &names.block(n, false), Stream::Single)?,
+                linear1: a.linear(&first, 3 * w + 2 * m, w, compute)?,
+                linear2: a.linear(&second, w, w + m, compute)?,
+            });
+        }
+        progress(1.0);
+        Ok(Self {
+            config: c,
+            compute: compute.clone(),
+            img_in,
+            txt_in,
+            time_in,
+            modulation_img,
+            modulation_txt,
+            modulation_single,
+            doubles,
+            singles,
+            final_modulation,
+            final_linear,
+        })
+    }
+
+    /// Its sizes.
+    pub fn config(&self) -> &TransformerConfig {
+        &self.config
+    }
+
+    /// Where it computes.
+    pub fn compute(&self) -> &Compute {
+        &self.compute
+    }
+
+    /// All matrices, in a fixed order.
+    fn matrices(&self) -> Vec<&Linear> {
+        let mut all = vec![
+            &self.img_in,
+            &self.txt_in,
+            &self.time_in[0],
+            &self.time_in[1],
+            &self.modulation_img,
+            &self.modulation_txt,
+            &self.modulation_single,
+            &self.final_modulation,
+            &self.final_linear,
+        ];
+        for block in &self.doubles {
+            for s in [&block.image, &block.text] {
+                all.extend([&s.qkv, &s.proj, &s.mlp_in, &s.mlp_out]);
+            }
+        }
+        for block in &self.singles {
+            all.extend([&block.linear1, &block.linear2]);
+        }
+        all
+    }
+
+    /// Bytes that its matrices take.
+    pub fn bytes(&self) -> u64 {
+        self.matrices().iter().map(|m| m.bytes()).sum()
+    }
+
+    /// All weights in f32 in a fixed order, the same for both layouts: first the matrices, then the norms of heads.
+    pub fn weights(&self) -> Result<Vec<Tensor>> {
+        let mut all = Vec::new();
+        for matrix in self.matrices() {
+            all.push(matrix.weight(DType::F32)?);
+        }
+        let norms = self
+            .doubles
+            .iter()
+            .flat_map(|b| [&b.image.norms, &b.text.norms])
+            .chain(self.singles.iter().map(|b| &b.norms));
+        for norm in norms {
+            all.extend([norm.q.clone(), norm.k.clone()]);
+        }
+        Ok(all)
+    }
+
+    /// The angles of a sequence of tokens.
+    pub fn rope(&self, places: &[super::rope::Place]) -> Result<RopeTable> {
+        RopeTable::new(places, self.config.head_dim, THETA, &self.compute.device)
+    }
+
+    /// Latent tokens `[B, N, channels]` as the blocks see them.
+    pub fn embed_tokens(&self, tokens: &Tensor) -> Result<Tensor> {
+        self.img_in.forward(&tokens.to_dtype(self.compute.dtype)?)
+    }
+
+    /// The text encoder's embedding `[1, T, text_width]` as the blocks see it.
+    pub fn embed_text(&self, text: &Tensor) -> Result<Tensor> {
+        if text.dim(D::Minus1)? != self.config.text_width {
+            return Err(ModelError::Format(format!(
+                "the text encoder makes embeddings of {} values and the transformer expects {}: they belong to different models (klein 4B needs Qwen3-4B, 9B needs Qwen3-8B)",
+                text.dim(D::Minus1)?,
+                self.config.text_width
+            )));
+        }
+        self.txt_in.forward(&text.to_dtype(self.compute.dtype)?)
+    }
+
+    /// The embedding of a time σ in 0..1, `[1, width]`: cosines, then sines of 1000·σ·exp(−ln 10000 · i / half).
+    pub fn embed_time(&self, sigma: f64) -> Result<Tensor> {
+        let half = self.config.time_channels / 2;
+        let angle = |i: usize| -> f32 {
+            // In f32 like the reference: at 1000 the rounding of the angle shows.
+            let frequency = (-(10000f32.ln()) * i as f32 / half as f32).exp();
+            (sigma as f32 * 1000.0) * frequency
+        };
+        let mut values: Vec<f32> = (0..half).map(|i| angle(i).cos()).collect();
+        values.extend((0..half).map(|i| angle(i).sin()));
+        let device = &self.compute.device;
+        let x = Tensor::from_vec(values, (1, 2 * half), device)?.to_dtype(self.compute.dtype)?;
+        self.time_in[1].forward(&self.time_in[0].forward(&x)?.silu()?)
+    }
+
+    /// Shifts, scales and gates at a time.
+    pub fn modulation(&self, sigma: f64, mut trace: Option<Trace>) -> Result<Modulation> {
+        let time = self.embed_time(sigma)?;
+        let active = time.silu()?;
+        let mut parts = |name: &str, linear: &Linear| -> Result<Vec<Tensor>> {
+            let all = linear.forward(&active)?;
+            if let Some(trace) = trace.as_mut() {
+                trace(name, &all);
+            }
+            Ok(all.chunk(linear.outputs() / self.config.width, 1)?)
+        };
+        let triple = |p: &[Tensor]| Triple {
+            shift: p[0].clone(),
+            scale: p[1].clone(),
+            gate: p[2].clone(),
+        };
+        let image = parts("mod_img", &self.modulation_img)?;
+        let text = parts("mod_txt", &self.modulation_txt)?;
+        let single = parts("mod_single", &self.modulation_single)?;
+        let out = parts("mod_out", &self.final_modulation)?;
+        if let Some(trace) = trace.as_mut() {
+            trace("time", &time);
+        }
+        Ok(Modulation {
+            image: [triple(&image[..3]), triple(&image[3..])],
+            text: [triple(&text[..3]), triple(&text[3..])],
+            single: triple(&single),
+            out_shift: out[0].clone(),
+            out_scale: out[1].clone(),
+        })
+    }
+
+    /// The velocity of latent tokens `[B, N, channels]`, f32.
+    ///
+    /// `text` `[1, T, width]` and `references` `[1, R, width]` are embedded already; `rope` covers text, noise and
+    /// references in this order. References are seen by all tokens and are themselves left as they are.
+    #[expect(clippy::too_many_arguments, reason = "one call, once a step")]
+    pub fn velocity(
+        &self,
+        noise: &Tensor,
+        references: Option<&Tensor>,
+        text: &Tensor,
+        rope: &RopeTable,
+        modulation: &Modulation,
+        cancel: &dyn Fn() -> bool,
+        mut trace: Option<Trace>,
+    ) -> Result<Tensor> {
+        let (batch, tokens, _) = noise.dims3()?;
+        let mut tell = |name: String, value: &Tensor| {
+            if let Some(trace) = trace.as_mut() {
+                trace(&name, value);
+            }
+        };
+        let spread = |x: &Tensor| -> Result<Tensor> {
+            let (_, n, w) = x.dims3()?;
+            Ok(x.broadcast_as((batch, n, w))?.contiguous()?)
+        };
+        let mut image = self.embed_tokens(noise)?;
+        if let Some(references) = references {
+            image = Tensor::cat(&[&image, &spread(references)?], 1)?;
+        }
+        let mut text = spread(text)?;
+        tell("img_in".into(), &image);
+        tell("txt_in".into(), &text);
+        let text_tokens = text.dim(1)?;
+        for n in 0..self.doubles.len() {
+            check_cancel(cancel)?;
+            (image, text) = self.double_block(n, &image, &text, rope, modulation)?;
+            tell(format!("double.{n}.img"), &image);
+            tell(format!("double.{n}.txt"), &text);
+        }
+        let mut x = Tensor::cat(&[&text, &image], 1)?;
+        for n in 0..self.singles.len() {
+            check_cancel(cancel)?;
+            x = self.single_block(n, &x, rope, modulation)?;
+            tell(format!("single.{n}"), &x);
+        }
+        let x = x.narrow(1, text_tokens, tokens)?.contiguous()?;
+        let x = modulated(&x, &modulation.out_shift, &modulation.out_scale)?;
+        tell("norm_out".into(), &x);
+        Ok(self.final_linear.forward(&x)?.to_dtype(DType::F32)?)
+    }
+
+    /// One double-stream block on picture and text tokens `[B, N, width]`.
+    pub fn double_block(
+        &self,
+        n: usize,
+        image: &Tensor,
+        text: &Tensor,
+        rope: &RopeTable,
+        modulation: &Modulation,
+    ) -> Result<(Tensor, Tensor)> {
+        let Some(block) = self.doubles.get(n) else {
+            return Err(no_block(n));
+        };
+        let tokens = text.dim(1)?;
+        let heads = |w: &StreamWeights, x: &Tensor, m: &Triple| -> Result<[Tensor; 3]> {
+            let qkv = w.qkv.forward(&modulated(x, &m.shift, &m.scale)?)?;
+            self.heads(&qkv, &w.norms)
+        };
+        let [tq, tk, tv] = heads(&block.text, text, &modulation.text[0])?;
+        let [iq, ik, iv] = heads(&block.image, image, &modulation.image[0])?;
+        let q = rope.rotate(&Tensor::cat(&[&tq, &iq], 2)?)?;
+        let k = rope.rotate(&Tensor::cat(&[&tk, &ik], 2)?)?;
+        let v = Tensor::cat(&[&tv, &iv], 2)?;
+        let all = join_heads(&attend(&q, &k, &v, None)?)?;
+        let finish = |w: &StreamWeights, x: &Tensor, part: Tensor, m: &[Triple; 2]| {
+            let x = gated(x, &w.proj.forward(&part)?, &m[0].gate)?;
+            let h = w
+                .mlp_in
+                .forward(&modulated(&x, &m[1].shift, &m[1].scale)?)?;
+            let h = w.mlp_out.forward(&self.swiglu(&h)?)?;
+            limited(gated(&x, &h, &m[1].gate)?)
+        };
+        let (text_part, image_part) = (
+            all.narrow(1, 0, tokens)?.contiguous()?,
+            all.narrow(1, tokens, image.dim(1)?)?.contiguous()?,
+        );
+        Ok((
+            finish(&block.image, image, image_part, &modulation.image)?,
+            finish(&block.text, text, text_part, &modulation.text)?,
+        ))
+    }
+
+    /// One single-stream block on text and picture tokens `[B, N, width]`.
+    pub fn single_block(
+        &self,
+        n: usize,
+        x: &Tensor,
+        rope: &RopeTable,
+        modulation: &Modulation,
+    ) -> Result<Tensor> {
+        let Some(block) = self.singles.get(n) else {
+            return Err(no_block(n));
+        };
+        let m = &modulation.single;
+        let (w, mlp) = (self.config.width, self.config.mlp);
+        let z = block.linear1.forward(&modulated(x, &m.shift, &m.scale)?)?;
+        let [q, k, v] = self.heads(&z.narrow(D::Minus1, 0, 3 * w)?, &block.norms)?;
+        let (q, k) = (rope.rotate(&q)?, rope.rotate(&k)?);
+        let attention = join_heads(&attend(&q, &k, &v, None)?)?;
+        let h = self.swiglu(&z.narrow(D::Minus1, 3 * w, 2 * mlp)?)?;
+        let y = block
+            .linear2
+            .forward(&Tensor::cat(&[&attention, &h], D::Minus1)?)?;
+        limited(gated(x, &y, &m.gate)?)
+    }
+
+    /// Queries and keys, normalised, and values: `[B, heads, tokens, head_dim]` each.
+    fn heads(&self, qkv: &Tensor, norms: &HeadNorms) -> Result<[Tensor; 3]> {
+        let (w, heads) = (self.config.width, self.config.heads);
+        let part = |i: usize| split_heads(&qkv.narrow(D::Minus1, i * w, w)?.contiguous()?, heads);
+        Ok([
+            rms_norm(&part(0)?, &norms.q, EPS)?,
+            rms_norm(&part(1)?, &norms.k, EPS)?,
+            part(2)?,
+        ])
+    }
+
+    /// silu(first half)·second half.
+    fn swiglu(&self, h: &Tensor) -> Result<Tensor> {
+        let mlp = self.config.mlp;
+        let gate = h.narrow(D::Minus1, 0, mlp)?.contiguous()?.silu()?;
+        Ok((gate * h.narrow(D::Minus1, mlp, mlp)?)?)
+    }
+}
+
+fn no_block(n: usize) -> ModelError {
+    ModelError::Input(format!("the transformer has no block {n}"))
+}
+
+/// LN(x)·(1 + scale) + shift over the last axis, without weights of its own.
+fn modulated(x: &Tensor, shift: &Tensor, scale: &Tensor) -> Result<Tensor> {
+    let dtype = x.dtype();
+    let x = x.to_dtype(DType::F32)?;
+    let x = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+    let variance = x.sqr()?.mean_keepdim(D::Minus1)?;
+    let x = x.broadcast_mul(&(variance + EPS)?.sqrt()?.recip()?)?;
+    let x = x.to_dtype(dtype)?;
+    Ok(x.broadcast_mul(&(scale + 1.0)?)?.broadcast_add(shift)?)
+}
+
+/// x + gate·y.
+fn gated(x: &Tensor, y: &Tensor, gate: &Tensor) -> Result<Tensor> {
+    Ok((x + y.broadcast_mul(gate)?)?)
+}
+
+/// Half precision overflows in the last blocks: cut to what it can hold.
+fn limited(x: Tensor) -> Result<Tensor> {
+    Ok(match x.dtype() {
+        DType::F16 => x.clamp(-F16_MAX, F16_MAX)?,
+        _ => x,
+    })
+}

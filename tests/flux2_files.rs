@@ -1,0 +1,282 @@
+//! Telling FLUX.2's files apart by their headers, and refusing in words what cannot be loaded.
+
+mod flux2;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use flux2::{model, single};
+use inlay::model::flux2::{Element, Header, Naming, Part, detect};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+/// Writes a safetensors file with these tensors, all of 4 elements.
+fn write(folder: &Path, name: &str, tensors: &[(&str, Dtype)]) -> PathBuf {
+    let bytes = [0u8; 32];
+    let views = tensors.iter().map(|(name, dtype)| {
+        let size = dtype.bitsize() / 8 * 4;
+        let view = TensorView::new(*dtype, vec![2, 2], &bytes[..size]).unwrap();
+        (name.to_string(), view)
+    });
+    let path = folder.join(name);
+    let data = safetensors::serialize(views, None::<HashMap<String, String>>).unwrap();
+    std::fs::write(&path, data).unwrap();
+    path
+}
+
+/// Names and types of tensors.
+type Tensors<'a> = &'a [(&'a str, Dtype)];
+
+fn sentence(path: &Path) -> String {
+    let found = Header::read(path).and_then(|header| detect(&header));
+    found.expect_err("a refusal").to_string()
+}
+
+#[test]
+fn every_golden_file_is_what_it_is() {
+    let cases = [
+        (
+            model("transformer/diffusion_pytorch_model.safetensors"),
+            Part::Transformer,
+            Naming::Diffusers,
+            Element::Bf16,
+        ),
+        (
+            single("transformer.safetensors"),
+            Part::Transformer,
+            Naming::Single,
+            Element::Bf16,
+        ),
+        (
+            single("transformer_fp8.safetensors"),
+            Part::Transformer,
+            Naming::Single,
+            Element::F8E4M3,
+        ),
+        (
+            single("transformer_q8_0.gguf"),
+            Part::Transformer,
+            Naming::Single,
+            // Only the blocks' matrices are Q8_0, and a tiny model has more besides them.
+            Element::F32,
+        ),
+        (
+            model("vae/diffusion_pytorch_model.safetensors"),
+            Part::Vae,
+            Naming::Diffusers,
+            Element::Bf16,
+        ),
+        (
+            single("vae.safetensors"),
+            Part::Vae,
+            Naming::Single,
+            Element::Bf16,
+        ),
+        (
+            single("small_decoder.safetensors"),
+            Part::Vae,
+            Naming::Diffusers,
+            Element::Bf16,
+        ),
+    ];
+    for (path, part, naming, element) in cases {
+        let found = detect(&Header::read(&path).unwrap()).unwrap().unwrap();
+        assert_eq!(
+            (found.part, found.naming, found.element),
+            (part, naming, element),
+            "{}",
+            path.display()
+        );
+        assert_eq!(found.prefix, "");
+    }
+}
+
+#[test]
+fn prefixes_are_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    for prefix in ["model.diffusion_model.", "diffusion_model."] {
+        let name = format!("{prefix}single_stream_modulation.lin.weight");
+        let path = write(folder.path(), "a.safetensors", &[(&name, Dtype::BF16)]);
+        let found = detect(&Header::read(&path).unwrap()).unwrap().unwrap();
+        assert_eq!(
+            (found.part, found.prefix.as_str()),
+            (Part::Transformer, prefix)
+        );
+    }
+}
+
+#[test]
+fn quantisations_that_cannot_be_loaded_name_what_to_get() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = ("single_stream_modulation.lin.weight", Dtype::BF16);
+    let cases: [(&str, Tensors, &str); 6] = [
+        (
+            "nf4.safetensors",
+            &[
+                ("double_blocks.0.img_attn.qkv.weight", Dtype::U8),
+                (
+                    "double_blocks.0.img_attn.qkv.weight.quant_state.bitsandbytes__nf4",
+                    Dtype::U8,
+                ),
+            ],
+            "nf4.safetensors is stored in bitsandbytes nf4, which cannot be loaded here: get the fp8 file or a GGUF of type Q4_K of the same model instead",
+        ),
+        (
+            "svdq.safetensors",
+            &[("double_blocks.0.img_attn.qkv.wscales", Dtype::BF16)],
+            "svdq.safetensors is stored in SVDQuant (Nunchaku), which cannot be loaded here: get the fp8 file or a GGUF of type Q4_K of the same model instead",
+        ),
+        (
+            "nvfp4.safetensors",
+            &[
+                ("double_blocks.0.img_attn.qkv.weight", Dtype::U8),
+                ("double_blocks.0.img_attn.qkv.weight_scale_2", Dtype::F32),
+            ],
+            "nvfp4.safetensors is stored in nvfp4, which cannot be loaded here: get the fp8 file or a GGUF of type Q4_K of the same model instead",
+        ),
+        (
+            "comfy.safetensors",
+            &[("double_blocks.0.img_attn.qkv.comfy_quant", Dtype::U8)],
+            "comfy.safetensors is stored in nvfp4, which cannot be loaded here: get the fp8 file or a GGUF of type Q4_K of the same model instead",
+        ),
+        (
+            "int8.safetensors",
+            &[("double_blocks.0.img_attn.qkv.weight", Dtype::I8)],
+            "int8.safetensors is stored with elements of type I8, which cannot be loaded here: get the bf16 file or the fp8 file (E4M3) of the same model instead",
+        ),
+        (
+            "dev.safetensors",
+            &[("guidance_in.in_layer.weight", Dtype::BF16)],
+            "dev.safetensors is FLUX.2 [dev], which this program does not run: get FLUX.2 [klein] 4B",
+        ),
+    ];
+    for (name, tensors, expected) in cases {
+        let mut all = vec![base];
+        all.extend(tensors);
+        assert_eq!(sentence(&write(folder.path(), name, &all)), expected);
+    }
+    let path = write(
+        folder.path(),
+        "flux1.safetensors",
+        &[("double_blocks.0.img_mod.lin.weight", Dtype::BF16)],
+    );
+    assert_eq!(
+        sentence(&path),
+        "flux1.safetensors is FLUX.1, which this program does not run: get FLUX.2 [klein] 4B"
+    );
+}
+
+/// A GGUF file with one tensor of a type.
+fn gguf(name: &str, kind: u32, data: usize) -> Vec<u8> {
+    let mut bytes = b"GGUF".to_vec();
+    let text = |bytes: &mut Vec<u8>, s: &str| {
+        bytes.extend((s.len() as u64).to_le_bytes());
+        bytes.extend(s.as_bytes());
+    };
+    bytes.extend(3u32.to_le_bytes());
+    bytes.extend(1u64.to_le_bytes());
+    bytes.extend(2u64.to_le_bytes());
+    text(&mut bytes, "general.architecture");
+    bytes.extend(8u32.to_le_bytes());
+    text(&mut bytes, "flux");
+    text(&mut bytes, "general.alignment");
+    bytes.extend(4u32.to_le_bytes());
+    bytes.extend(64u32.to_le_bytes());
+    text(&mut bytes, name);
+    bytes.extend(2u32.to_le_bytes());
+    bytes.extend(256u64.to_le_bytes());
+    bytes.extend(2u64.to_le_bytes());
+    bytes.extend(kind.to_le_bytes());
+    bytes.extend(0u64.to_le_bytes());
+    bytes.resize(bytes.len().div_ceil(64) * 64 + data, 0);
+    bytes
+}
+
+#[test]
+fn gguf_types_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, kind: u32, data: usize| {
+        let path = folder.path().join(name);
+        let bytes = gguf("single_stream_modulation.lin.weight", kind, data);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    // Q4_K: two rows of one block of 256 in 144 bytes.
+    let header = Header::read(&file("q4.gguf", 12, 288)).unwrap();
+    let entry = &header.entries["single_stream_modulation.lin.weight"];
+    assert_eq!(entry.shape, [2, 256]);
+    assert_eq!((entry.element, entry.bytes), (Element::Ggml(12), 288));
+    assert_eq!(entry.offset % 64, 0);
+    assert!(detect(&header).unwrap().is_some());
+    assert_eq!(
+        sentence(&file("iq4.gguf", 23, 300)),
+        "iq4.gguf is stored in a GGUF type of the IQ family, which cannot be loaded here: get a GGUF of type Q4_K, Q5_K, Q6_K or Q8_0 of the same model instead"
+    );
+    assert_eq!(
+        sentence(&file("mx.gguf", 39, 300)),
+        "mx.gguf is stored in the GGUF type MXFP4, which cannot be loaded here: get a GGUF of type Q4_K, Q5_K, Q6_K or Q8_0 of the same model instead"
+    );
+    // The data end before the header says.
+    assert!(sentence(&file("short.gguf", 12, 287)).contains("damaged"));
+}
+
+#[test]
+fn pickles_are_never_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, start) in [
+        ("a.pt", &b"PK\x03\x04rest"[..]),
+        ("b.bin", &b"\x80\x02}q\x00."[..]),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, start).unwrap();
+        assert_eq!(
+            sentence(&path),
+            format!(
+                "{name} is a pickle file, which can run any code when it is opened: get the model as .safetensors or .gguf"
+            )
+        );
+    }
+}
+
+#[test]
+fn other_files_are_no_part_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(
+        folder.path(),
+        "lora.safetensors",
+        &[("lora.down", Dtype::F32)],
+    );
+    assert_eq!(detect(&Header::read(&path).unwrap()).unwrap(), None);
+}
+
+#[test]
+fn damaged_headers_are_refused_without_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = std::fs::read(single("vae.safetensors")).unwrap();
+    let check = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let text = sentence(&path);
+        assert!(text.contains("damaged") && text.contains(name), "{text}");
+    };
+    check("empty.safetensors", b"");
+    check("short.safetensors", &good[..7]);
+    check("cut.safetensors", &good[..good.len() - 1]);
+    check("header.safetensors", &good[..200]);
+    let mut long = good.clone();
+    long[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    check("long.safetensors", &long);
+    // A GGUF that claims a billion billion tensors.
+    let mut many = b"GGUF".to_vec();
+    many.extend(3u32.to_le_bytes());
+    many.extend([0xff; 16]);
+    check("many.gguf", &many);
+    let full = gguf("single_stream_modulation.lin.weight", 12, 288);
+    for length in 4..full.len() {
+        let path = folder.path().join("part.gguf");
+        std::fs::write(&path, &full[..length]).unwrap();
+        assert!(Header::read(&path).is_err(), "{length}");
+    }
+    let missing = folder.path().join("none.safetensors");
+    assert!(sentence(&missing).contains("cannot be read"));
+}
