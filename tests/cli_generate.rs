@@ -371,7 +371,7 @@ fn a_rerun_finds_its_pictures_or_asks_for_them() {
         at,
         2,
         "a recipe has no “colour” to set, use one of seed, steps, outputs, joint, prompt, context, \
-         guidance_text, guidance_image, solver, level, size, feather, colour_match",
+         guidance_text, guidance_image, solver, level, size, feather, grow, colour_match",
     );
 }
 
@@ -389,6 +389,7 @@ fn the_bench_prints_its_figures_as_json() {
     for key in ["matmul_gflops", "encode_ms", "decode_ms"] {
         assert!(json[key].as_f64().is_some_and(|value| value > 0.0), "{key}");
     }
+    assert!(json["cancelling"]["longest_cancel_ms"].is_number());
     fails(
         "bench --model model --device gpu",
         at,

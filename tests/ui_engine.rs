@@ -6,6 +6,7 @@ mod ui_support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use egui::accesskit::Role;
 use egui::{Key, Modifiers, Theme};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
@@ -102,6 +103,48 @@ fn the_sample_is_generated_accepted_and_taken_back() {
 }
 
 #[test]
+fn a_result_is_joined_anew_without_a_job() {
+    let (mut window, _folder) = window();
+    set(&mut window, 1, 1);
+    window.get_by_label("Generate").click();
+    until(&mut window, |app| app.session.job.is_some());
+    until(&mut window, |app| app.session.job.is_none());
+    let first = window.state().session.outputs[0].clone();
+    let picture = first.picture.clone().unwrap();
+    window.get_by_label("Adjust result 1").click();
+    // A new window is measured before it is shown.
+    for _ in 0..4 {
+        window.step();
+    }
+    window.get_by_label("Match colours").click();
+    until(&mut window, |app| {
+        !app.session.outputs[0].spec.blend.colour_match && app.is_settled()
+    });
+    let other = window.state().session.outputs[0].picture.clone().unwrap();
+    assert_ne!(other, picture);
+    window.get_by_label("Use for new results").click();
+    window.step();
+    window.step();
+    let blend = window.state().session.document.settings().blend;
+    assert!(!blend.colour_match);
+    // A job that is joined so from the start gives the same.
+    window.get_by_label("Generate").click();
+    until(&mut window, |app| app.session.job.is_some());
+    until(&mut window, |app| app.session.job.is_none());
+    let again = window.state().session.outputs[1].clone();
+    assert_eq!(again.spec.blend, blend);
+    assert_eq!(again.picture.unwrap(), other);
+    window.get_by_label("Reset").click();
+    until(&mut window, |app| {
+        app.is_settled() && app.session.outputs[1].spec.blend.colour_match
+    });
+    assert_eq!(
+        window.state().session.outputs[1].picture.clone().unwrap(),
+        picture
+    );
+}
+
+#[test]
 fn a_long_job_is_cancelled_and_the_next_one_runs() {
     let (mut window, _folder) = window();
     set(&mut window, 1, 100);
@@ -109,6 +152,24 @@ fn a_long_job_is_cancelled_and_the_next_one_runs() {
     until(&mut window, |app| {
         app.session.job.as_ref().is_some_and(|job| job.steps > 0)
     });
+    // Meanwhile a stroke is painted, which is not for this job.
+    let mask =
+        |window: &Harness<'_, App>| window.state().session.document.regions()[0].mask.clone();
+    let before = mask(&window);
+    let canvas = window.get_by_role_and_label(Role::Image, "Canvas").rect();
+    let at = |x: f32| canvas.min + egui::vec2(canvas.width() * x, canvas.height() * 0.4);
+    window.hover_at(at(0.3));
+    window.step();
+    window.drag_at(at(0.3));
+    window.step();
+    for x in [0.35, 0.4, 0.45] {
+        window.hover_at(at(x));
+        window.step();
+    }
+    window.drop_at(at(0.45));
+    window.step();
+    assert_ne!(mask(&window), before);
+    assert!(window.state().session.job.is_some(), "it still runs");
     window.get_by_label("Cancel").click();
     until(&mut window, |app| app.session.job.is_none());
     assert!(window.state().session.outputs.is_empty());

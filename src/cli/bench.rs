@@ -1,15 +1,31 @@
 //! `inlay bench`: how fast a model is on this machine.
 
+use serde::Serialize;
+
 use super::args::BenchArgs;
 use super::error::CliError;
 use super::output::{self, Progress};
 use super::plan;
+use crate::engine::ModelSource;
+use crate::engine::latency::{self, Latency};
 use crate::model::bench::{self, BenchOptions, BenchReport};
 use crate::model::{self, Source};
 
+/// Jobs that are cancelled.
+const CANCELLED: usize = 24;
+
+/// All figures.
+#[derive(Serialize)]
+struct Figures {
+    #[serde(flatten)]
+    model: BenchReport,
+    cancelling: Latency,
+}
+
 /// Measures; JSON to stdout if asked for, else a table to stderr.
 pub fn run(args: &BenchArgs) -> Result<(), CliError> {
-    let device = model::open_device(plan::device(&args.device)?)?;
+    let kind = plan::device(&args.device)?;
+    let device = model::open_device(kind)?;
     let source = match &args.model {
         Some(folder) => Source::Folder(folder.clone()),
         None => {
@@ -27,19 +43,30 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     let report = bench::run(&source, &device, &options, &mut |what| {
         progress.message(what);
     });
-    progress.finish();
     let report = report?;
+    progress.message("cancelling jobs");
+    let source = args
+        .model
+        .clone()
+        .map_or(ModelSource::Embedded, ModelSource::Folder);
+    let repeats = args.repeats.map_or(CANCELLED, |n| n as usize);
+    let cancelling = latency::measure(source, kind, repeats).map_err(CliError::Failure)?;
+    progress.finish();
+    let figures = Figures {
+        model: report,
+        cancelling,
+    };
     if args.json {
-        return output::json(&report);
+        return output::json(&figures);
     }
-    for line in table(&report) {
+    for line in table(&figures.model, &figures.cancelling) {
         progress.saved(&line);
     }
     Ok(())
 }
 
 /// The report for reading.
-fn table(report: &BenchReport) -> Vec<String> {
+fn table(report: &BenchReport, cancelling: &Latency) -> Vec<String> {
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
     let mut lines = vec![
         format!(
@@ -71,6 +98,10 @@ fn table(report: &BenchReport) -> Vec<String> {
         report.encode_ms,
         report.decode_ms,
         percent(report.decode_share)
+    ));
+    lines.push(format!(
+        "cancelling a job of {:.0} ms: {:.1} ms, {:.1} ms at most ({} jobs)",
+        cancelling.job_ms, cancelling.cancel_ms, cancelling.longest_cancel_ms, cancelling.cancelled
     ));
     if let Some(bytes) = report.peak_memory_bytes {
         lines.push(format!("peak memory {} MiB", bytes >> 20));

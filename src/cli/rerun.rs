@@ -72,7 +72,7 @@ pub fn run(args: &RerunArgs) -> Result<(), CliError> {
 
 /// What can be set, for messages.
 const KEYS: &str = "seed, steps, outputs, joint, prompt, context, guidance_text, guidance_image, solver, level, \
-                    size, feather, colour_match";
+                    size, feather, grow, colour_match";
 
 /// Changes one thing of a recipe.
 fn set(spec: &mut JobSpec, change: &str) -> Result<(), CliError> {
@@ -110,6 +110,7 @@ fn set(spec: &mut JobSpec, change: &str) -> Result<(), CliError> {
         }
         "size" => spec.size = Some(parse_size(value)?),
         "feather" => spec.blend.feather = parse(&key, value)?,
+        "grow" => spec.blend.grow = parse(&key, value)?,
         "colour_match" => spec.blend.colour_match = parse(&key, value)?,
         _ => {
             return Err(CliError::Usage(format!(
@@ -264,6 +265,7 @@ mod tests {
             "level=exact",
             "size=64x48",
             "feather=0.1",
+            "grow=-0.05",
             "colour_match=false",
         ] {
             set(&mut job, change).expect(change);
@@ -284,6 +286,7 @@ mod tests {
         );
         assert_eq!(job.size, Some([64, 48]));
         assert_eq!((job.blend.feather, job.blend.colour_match), (0.1, false));
+        assert_eq!(job.blend.grow, -0.05);
         set(&mut job, "context=auto").expect("auto");
         assert_eq!(job.tags, None);
     }

@@ -107,6 +107,9 @@ pub enum Solver {
 pub struct BlendSpec {
     /// Width of the soft edge, as a share of the region's √area.
     pub feather: f32,
+    /// How far the edge of what is joined is moved outwards (inwards if negative), in the same unit.
+    #[serde(default)]
+    pub grow: f32,
     /// Whether the generated crop's colours are matched to the canvas around the region.
     pub colour_match: bool,
 }
@@ -115,6 +118,7 @@ impl Default for BlendSpec {
     fn default() -> Self {
         Self {
             feather: 0.06,
+            grow: 0.0,
             colour_match: true,
         }
     }
@@ -314,6 +318,7 @@ impl JobSpec {
         in_range("text guidance", self.guidance_text, 0.0, MAX_GUIDANCE)?;
         in_range("image guidance", self.guidance_image, 0.0, MAX_GUIDANCE)?;
         in_range("the feather", self.blend.feather, 0.0, 1.0)?;
+        in_range("the growth of what is joined", self.blend.grow, -1.0, 1.0)?;
         if let Some([width, height]) = self.size {
             in_range("the width", width, 16, MAX_SIDE)?;
             in_range("the height", height, 16, MAX_SIDE)?;

@@ -3,6 +3,7 @@
 //! Requests and events are kept in bounded queues behind one short lock, previews in a slot that holds the latest
 //! only, so the worker never waits for whoever reads, and whoever reads never waits for the worker.
 
+pub mod latency;
 pub mod loader;
 pub mod message;
 mod queue;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 pub use crate::model::DeviceKind;
 pub use crate::pipeline::frame::Frame;
+pub use crate::pipeline::generator::Cancel;
 pub use crate::pipeline::prepare::frame_of;
 pub use loader::{Loaded, Loader, ModelLoader};
 pub use message::{Event, JobId, JobPreview, ModelSource, ModelSummary, Request};

@@ -147,6 +147,7 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
         blend: BlendSpec {
             feather: args.feather,
             colour_match: !args.no_colour_match,
+            ..BlendSpec::default()
         },
         cut_out: !args.whole_assets,
         whole: args.whole,

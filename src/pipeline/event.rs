@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+pub use super::join::Joining;
+
 use crate::doc::{Picture, Plane};
 
 /// A rectangle in canvas pixels.
@@ -45,6 +47,8 @@ pub struct OutputPicture {
     pub seed: u64,
     /// The whole picture, canvas included.
     pub picture: Arc<Picture>,
+    /// What joins it to the canvas in another way; `None` if it covers the canvas or there is none.
+    pub joining: Option<Arc<Joining>>,
 }
 
 /// What a running job tells, in order.

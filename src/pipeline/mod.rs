@@ -7,6 +7,7 @@ pub mod error;
 pub mod event;
 pub mod frame;
 pub mod generator;
+mod join;
 pub mod prepare;
 pub mod resample;
 pub mod run;

@@ -36,10 +36,11 @@ pub(super) struct CanvasPart {
     /// The crop at the model's size, RGB in 0..1.
     pub rgb: Vec<f32>,
     /// What may change in the crop, of the crop's size; `None` if everything may.
-    pub region: Option<Region>,
+    pub region: Option<Arc<Region>>,
 }
 
 /// What may change, of the crop's size.
+#[derive(Debug)]
 pub(super) struct Region {
     /// 255 where the picture may change.
     pub editable: Plane,
@@ -141,7 +142,7 @@ pub(super) fn prepare(
             let part = CanvasPart {
                 picture,
                 rgb,
-                region,
+                region: region.map(Arc::new),
             };
             (frame, Some(part))
         }

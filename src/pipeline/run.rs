@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use candle_core::Tensor;
 
-use super::blend::{Rgb, Stopped, composite, enlarged, soft_alpha};
+use super::blend::{Rgb, Stopped, composite, enlarged};
 use super::colour::ColourMatch;
 use super::error::PipelineError;
 use super::event::{CropRect, JobEvent, OutputPicture, Preview};
 use super::generator::{Branch, Cancel, Generator, GeneratorInfo};
+use super::join::{self, Joining};
 use super::prepare::{CanvasPart, Prepared, latent_cells, prepare};
 use crate::doc::{Job, Plane};
 use crate::sampler::guidance::mix;
@@ -219,18 +220,7 @@ impl<'a> Stage<'a> {
         if let Some(canvas) = &canvas {
             alpha = Some(Arc::new(match &canvas.region {
                 None => Plane::filled(crop.width, crop.height, 255),
-                Some(region) => {
-                    let area = region.editable.values().iter().filter(|v| **v > 0).count();
-                    let feather = job.spec.blend.feather * (area as f32).sqrt();
-                    let picture = &canvas.picture;
-                    let open = [
-                        crop.x > 0,
-                        crop.y > 0,
-                        crop.x + crop.width < picture.width(),
-                        crop.y + crop.height < picture.height(),
-                    ];
-                    soft_alpha(&region.editable, &region.selected, feather, open)
-                }
+                Some(region) => join::alpha(region, crop, &canvas.picture, &job.spec.blend),
             }));
             go_on(cancel)?;
             if let Some(region) = &canvas.region {
@@ -374,20 +364,36 @@ impl<'a> Stage<'a> {
             )?);
         }
         let joint = self.job.spec.joint as usize;
-        for (i, rgb) in decoded.iter().enumerate() {
+        for (i, rgb) in decoded.into_iter().enumerate() {
             go_on(cancel)?;
+            let mut joining = None;
             let picture = match (i % joint, &self.canvas, &self.alpha) {
-                (0, Some(canvas), Some(alpha)) => {
-                    let colour = self.colour_match(canvas, rgb);
-                    composite(&canvas.picture, self.crop, rgb, alpha, &colour, cancel)?
-                }
-                _ => enlarged(rgb, self.crop.width, self.crop.height, cancel)?,
+                (0, Some(canvas), Some(alpha)) => match &canvas.region {
+                    Some(region) => {
+                        let parts = Joining {
+                            canvas: Arc::clone(&canvas.picture),
+                            crop: self.crop,
+                            colour: self.colour_match(canvas, &rgb),
+                            generated: rgb,
+                            region: Arc::clone(region),
+                        };
+                        let picture = parts.through(alpha, &self.job.spec.blend, cancel)?;
+                        joining = Some(Arc::new(parts));
+                        picture
+                    }
+                    None => {
+                        let none = ColourMatch::none();
+                        composite(&canvas.picture, self.crop, &rgb, alpha, &none, cancel)?
+                    }
+                },
+                _ => enlarged(&rgb, self.crop.width, self.crop.height, cancel)?,
             };
             on_event(JobEvent::Output(OutputPicture {
                 index: (first + i / joint) as u32,
                 joint: (i % joint) as u32,
                 seed: seeds[i / joint],
                 picture: Arc::new(picture),
+                joining,
             }));
         }
         Ok(())
@@ -396,11 +402,11 @@ impl<'a> Stage<'a> {
     /// Fits the decoded crop to the canvas on the known ground around the region.
     fn colour_match(&self, canvas: &CanvasPart, rgb: &Rgb) -> ColourMatch {
         match &self.known {
-            Some((_, cells)) if self.job.spec.blend.colour_match => {
+            Some((_, cells)) => {
                 let ring = ring(cells, self.shape[2], rgb.width, rgb.height);
                 ColourMatch::fit(&canvas.rgb, &rgb.values, &ring)
             }
-            _ => ColourMatch::none(),
+            None => ColourMatch::none(),
         }
     }
 }

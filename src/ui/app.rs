@@ -9,12 +9,13 @@ use super::backend::Backend;
 use super::files::{Destination, Files, Outcome, is_project};
 use super::journal::Journal;
 use super::regions::Regions;
+use super::rejoin::Rejoin;
 use super::slots::DropTarget;
 use super::state::{Action, Compare, Session};
 use super::theme::{self, Palette, space};
 use super::thumbs::Thumbs;
 use super::toasts::Kind;
-use super::{canvas, chrome, commands, dialogs, prompt, questions, results, sample, slots};
+use super::{adjust, canvas, chrome, commands, dialogs, prompt, questions, results, sample, slots};
 use crate::doc::Purpose;
 use crate::engine::message::{ModelSource, Request};
 
@@ -44,6 +45,7 @@ pub struct App {
     /// The list of recent projects, and as what it was written last.
     recent: Option<(PathBuf, Vec<PathBuf>)>,
     regions: Regions,
+    rejoin: Rejoin,
     thumbs: Thumbs,
     title: String,
 }
@@ -60,7 +62,7 @@ impl App {
         if let Some(state) = &creation.wgpu_render_state {
             crate::gpu::install(state);
         }
-        let (for_files, for_regions, for_journal) = (ctx.clone(), ctx.clone(), ctx.clone());
+        let [for_files, for_regions, for_journal, for_rejoin] = [(); 4].map(|()| ctx.clone());
         let Start { model, files, data } = start;
         let mut app = Self {
             session: Session::default(),
@@ -73,6 +75,7 @@ impl App {
             }),
             recent: data.map(|folder| (folder.join("recent.json"), Vec::new())),
             regions: Regions::start(move || for_regions.request_repaint()),
+            rejoin: Rejoin::start(move || for_rejoin.request_repaint()),
             thumbs: Thumbs::default(),
             title: String::new(),
         };
@@ -104,7 +107,7 @@ impl App {
     /// Whether nothing goes on in the background: no file is read or written, no region computed.
     pub fn is_settled(&self) -> bool {
         let kept = self.journal.as_ref().is_none_or(Journal::is_idle);
-        self.files.is_idle() && self.regions.is_idle() && kept
+        self.files.is_idle() && self.regions.is_idle() && self.rejoin.is_idle() && kept
     }
 
     /// Carries out actions.
@@ -211,6 +214,7 @@ impl App {
         });
 
         prompt::exact_text(&ctx, session, &mut out);
+        adjust::window(&ctx, session, &mut out);
         questions::unsaved(&ctx, session, &mut out);
         questions::lost(&ctx, session, &mut out);
         dialogs::palette(&ctx, session, &mut out);
@@ -271,6 +275,23 @@ impl App {
         if closing && !self.session.project.leaving && self.session.is_modified() {
             ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
             self.apply(ctx, vec![Action::Command(commands::Command::Quit)]);
+        }
+    }
+
+    /// Outputs that are to be joined in another way, the shown one first.
+    fn join_anew(&mut self) {
+        for joined in self.rejoin.take() {
+            self.session.on_joined(joined);
+        }
+        let shown = self.session.shown();
+        let wish = shown
+            .into_iter()
+            .chain(&self.session.outputs)
+            .find(|output| output.blend != output.spec.blend && output.joining.is_some());
+        if let Some(output) = wish
+            && let Some(joining) = &output.joining
+        {
+            self.rejoin.ask(output.id, joining, output.blend);
         }
     }
 
@@ -351,6 +372,7 @@ impl eframe::App for App {
         self.regions.collect();
         self.ask_for_regions();
         self.session.find_context(&self.regions);
+        self.join_anew();
         self.keep();
     }
 

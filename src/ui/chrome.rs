@@ -146,6 +146,9 @@ pub fn is_enabled(session: &Session, command: Command) -> bool {
             matches!(session.model, ModelState::Ready(_))
         }
         Command::Sweep => session.region.is_some() && matches!(session.model, ModelState::Ready(_)),
+        Command::Adjust => session
+            .shown()
+            .is_some_and(|output| output.joining.is_some()),
         Command::AutoContext => session.document.settings().crop.is_some(),
         Command::Cancel => session.job.is_some(),
         Command::SaveMask | Command::RemoveMask => session.region.is_some(),

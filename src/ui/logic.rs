@@ -5,6 +5,7 @@ use std::sync::Arc;
 use eframe::egui;
 
 use super::files::{Outcome, is_project};
+use super::rejoin::Joined;
 use super::state::{Action, Dropped, ModelState, Pending, Session};
 use super::toasts::Kind;
 use crate::doc::Picture;
@@ -39,6 +40,7 @@ impl Session {
                 if let Some(output) = output {
                     output.seed = finished.seed;
                     output.picture = Some(finished.picture);
+                    output.joining = finished.joining;
                 }
             }
             Event::Done(id) => self.end(id),
@@ -50,6 +52,16 @@ impl Session {
                 self.end(id);
                 self.toasts.add(Kind::Error, why);
             }
+        }
+    }
+
+    /// An output was joined anew; its recipe says so.
+    pub fn on_joined(&mut self, joined: Joined) {
+        let output = self.outputs.iter_mut().find(|o| o.id == joined.output);
+        if let Some(output) = output {
+            Arc::make_mut(&mut output.spec).blend = joined.blend;
+            output.picture = Some(joined.picture);
+            output.saved = None;
         }
     }
 

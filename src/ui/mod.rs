@@ -1,5 +1,6 @@
 //! The window. `logic.rs` takes in what happened, the widgets draw and emit actions, `apply` carries them out.
 
+mod adjust;
 mod app;
 mod apply;
 mod backend;
@@ -15,6 +16,7 @@ mod logic;
 mod prompt;
 mod questions;
 mod regions;
+mod rejoin;
 mod results;
 mod run;
 mod sample;

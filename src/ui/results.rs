@@ -286,6 +286,12 @@ fn buttons(ui: &mut Ui, output: &Output, at: usize, width: f32, out: &mut Vec<Ac
             if icons::tooltip(save, Command::SaveResult).clicked() {
                 out.push(Action::Save(output.id));
             }
+            let name = |what: &str| format!("{what} result {}", at + 1);
+            let joins = output.joining.is_some();
+            let adjust = icons::small_button(ui, Icon::Feather, &name("Adjust"), false, joins);
+            if icons::tooltip(adjust, Command::Adjust).clicked() {
+                out.push(Action::Adjust(output.id));
+            }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let remove = icons::small_button(ui, Icon::Trash, &name("Remove"), false, done);
                 if icons::tooltip(remove, Command::RemoveResult).clicked() {

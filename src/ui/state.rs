@@ -13,9 +13,11 @@ use super::toasts::Toasts;
 use super::tool::{Input, Machine, Tool};
 use super::view::Viewport;
 use crate::doc::document::{Document, Edit, RegionId, Settings};
+use crate::doc::job::BlendSpec;
 use crate::doc::mask::{Brush, Stroke};
 use crate::doc::{History, JobSpec, Level, Mask, Picture, SlotId};
 use crate::engine::message::{JobId, JobPreview, ModelSummary};
+use crate::pipeline::event::Joining;
 
 use super::commands::Command;
 
@@ -46,6 +48,10 @@ pub enum Action {
     CancelJob(JobId),
     /// Moves a waiting job up or down.
     MoveJob(JobId, isize),
+    /// Joins an output to its canvas in another way.
+    Blend(u64, BlendSpec),
+    /// Opens the window that does so for an output.
+    Adjust(u64),
     /// Shows the outputs of one request side by side, or all of them.
     Only(Option<u64>),
     /// Lets the context rectangle be chosen.
@@ -224,6 +230,10 @@ pub struct Output {
     pub seed: u64,
     /// The finished picture.
     pub picture: Option<Arc<Picture>>,
+    /// What joins it to its canvas anew.
+    pub joining: Option<Arc<Joining>>,
+    /// How it is to be joined; how it is joined now says its job.
+    pub blend: BlendSpec,
     /// The canvas it was made on.
     pub base: Option<Arc<Picture>>,
     /// The job, with the masks in it.
@@ -356,6 +366,8 @@ pub struct Session {
     pub keys: bool,
     /// Whether the exact text is shown.
     pub exact: bool,
+    /// Whether it is shown how the chosen result is joined.
+    pub adjust: bool,
     /// Dropped files.
     pub pending: Option<Pending>,
     /// A word that the prompt field is to insert at its cursor.
@@ -399,6 +411,7 @@ impl Default for Session {
             palette: None,
             keys: false,
             exact: false,
+            adjust: false,
             pending: None,
             insert: None,
             prompt_field: None,

@@ -138,6 +138,7 @@ impl Scripted {
                 joint: 0,
                 seed: job.spec.seed + u64::from(index),
                 picture: Arc::new(picture),
+                joining: None,
             },
         ));
     }

@@ -69,6 +69,16 @@ impl Session {
             Action::WipeTo(at) => self.compare = Some(Compare::Wipe(at.clamp(0.0, 1.0))),
             Action::CancelJob(id) => self.cancel_job(id, env),
             Action::MoveJob(id, by) => self.move_job(id, by, env),
+            Action::Blend(id, blend) => {
+                if let Some(output) = self.outputs.iter_mut().find(|o| o.id == id) {
+                    output.blend = blend;
+                }
+            }
+            Action::Adjust(id) => {
+                self.shown = Some(id);
+                self.grid = false;
+                self.adjust = true;
+            }
             Action::Only(group) => self.only = group,
             Action::AutoContext => self.set_crop(None),
             Action::Browse(destination) => env.files.browse(destination),
@@ -86,6 +96,7 @@ impl Session {
                 self.palette = None;
                 self.keys = false;
                 self.exact = false;
+                self.adjust = false;
                 self.pending = None;
             }
             Action::PaletteText(text) => self.palette = Some(PaletteState { text, chosen: 0 }),
@@ -204,6 +215,7 @@ impl Session {
             Command::Generate => self.generate(false, env),
             Command::GenerateFirst => self.generate(true, env),
             Command::Sweep => self.sweep(env),
+            Command::Adjust => self.adjust = !self.adjust,
             Command::AutoContext => self.set_crop(None),
             Command::Cancel => self.cancel(env),
             Command::RandomSeed => {
@@ -287,6 +299,8 @@ impl Session {
             self.answer(Answer::Stay, env);
         } else if self.palette.is_some() || self.keys || self.exact || self.pending.is_some() {
             self.apply(Action::CloseDialogs, env);
+        } else if self.adjust {
+            self.adjust = false;
         } else if self.compare.is_some() {
             self.compare = None;
         } else if self.grid {

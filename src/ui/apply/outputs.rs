@@ -138,6 +138,8 @@ impl Session {
                     joint: picture,
                     seed: seed.wrapping_add(index.into()),
                     picture: None,
+                    joining: None,
+                    blend: spec.blend,
                     base: base.clone(),
                     spec: Arc::clone(&spec),
                     starred: false,

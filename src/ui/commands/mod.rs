@@ -57,6 +57,7 @@ pub enum Command {
     Wipe,
     Difference,
     Flicker,
+    Adjust,
     ShowCanvas,
     ZoomFit,
     Zoom100,
@@ -143,7 +144,7 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 
 impl Command {
     /// Every command, in the order of the menus and the palette.
-    pub const ALL: [Command; 69] = [
+    pub const ALL: [Command; 70] = [
         Command::Generate,
         Command::GenerateFirst,
         Command::Sweep,
@@ -197,6 +198,7 @@ impl Command {
         Command::Wipe,
         Command::Difference,
         Command::Flicker,
+        Command::Adjust,
         Command::RemoveResult,
         Command::ClearResults,
         Command::Grid,
@@ -260,6 +262,7 @@ impl Command {
             Command::Wipe => results::WIPE,
             Command::Difference => results::DIFFERENCE,
             Command::Flicker => results::FLICKER,
+            Command::Adjust => results::ADJUST,
             Command::ShowCanvas => results::SHOW_CANVAS,
             Command::ZoomFit => views::ZOOM_FIT,
             Command::Zoom100 => views::ZOOM100,

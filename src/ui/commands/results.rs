@@ -117,6 +117,14 @@ pub const FLICKER: Info = Info {
     keys: &[key(Key::K)],
 };
 
+pub const ADJUST: Info = Info {
+    text: "Adjust the edge…",
+    tip: "Feather, size and colours of what was joined, without generating again",
+    menu: Some(Menu::Result),
+    icon: Some(Icon::Feather),
+    keys: &[key(Key::J)],
+};
+
 pub const SHOW_CANVAS: Info = Info {
     text: "Show the canvas",
     tip: "Show the original instead of a result; hold Tab to do so for a moment",

@@ -1,0 +1,191 @@
+//! Joining a generated crop to its canvas, and joining it again in another way: all that this takes is kept with a
+//! finished output, so that feather, size and colours can be changed without generating anything anew.
+
+use std::sync::Arc;
+
+use super::blend::{Rgb, Stopped, composite, soft_alpha};
+use super::colour::ColourMatch;
+use super::event::CropRect;
+use super::generator::Cancel;
+use super::prepare::Region;
+use crate::doc::field::squared_distance;
+use crate::doc::job::BlendSpec;
+use crate::doc::{Picture, Plane};
+
+/// What joins one generated crop to its canvas.
+#[derive(Debug)]
+pub struct Joining {
+    pub(super) canvas: Arc<Picture>,
+    pub(super) crop: CropRect,
+    pub(super) generated: Rgb,
+    pub(super) region: Arc<Region>,
+    /// Fitted on the known ground, whether it is used or not.
+    pub(super) colour: ColourMatch,
+}
+
+impl Joining {
+    /// The whole picture, joined as `blend` says: the same bytes that a job with this blend gives.
+    ///
+    /// # Errors
+    /// [`Stopped`] soon after `cancel` is set.
+    pub fn joined(&self, blend: &BlendSpec, cancel: &Cancel) -> Result<Picture, Stopped> {
+        let alpha = alpha(&self.region, self.crop, &self.canvas, blend);
+        self.through(&alpha, blend, cancel)
+    }
+
+    /// As [`Joining::joined`], with the alpha of that blend at hand.
+    pub(super) fn through(
+        &self,
+        alpha: &Plane,
+        blend: &BlendSpec,
+        cancel: &Cancel,
+    ) -> Result<Picture, Stopped> {
+        let colour = if blend.colour_match {
+            self.colour
+        } else {
+            ColourMatch::none()
+        };
+        composite(
+            &self.canvas,
+            self.crop,
+            &self.generated,
+            alpha,
+            &colour,
+            cancel,
+        )
+    }
+}
+
+/// How much of the generated picture shows in the crop.
+pub(super) fn alpha(region: &Region, crop: CropRect, canvas: &Picture, blend: &BlendSpec) -> Plane {
+    let area = region.editable.values().iter().filter(|v| **v > 0).count();
+    let unit = (area as f32).sqrt();
+    let open = [
+        crop.x > 0,
+        crop.y > 0,
+        crop.x + crop.width < canvas.width(),
+        crop.y + crop.height < canvas.height(),
+    ];
+    let feather = blend.feather * unit;
+    let by = blend.grow * unit;
+    if by == 0.0 {
+        return soft_alpha(&region.editable, &region.selected, feather, open);
+    }
+    let editable = moved_edge(&region.editable, by);
+    // A region that shrinks takes the mask in it along, so that its edge stays as soft as it was.
+    let selected = if by < 0.0 {
+        moved_edge(&region.selected, by)
+    } else {
+        region.selected.clone()
+    };
+    soft_alpha(&editable, &selected, feather, open)
+}
+
+/// A plane of 0 and 255 with its edge moved outwards by so many pixels, inwards if negative. The plane's own edge is
+/// none.
+fn moved_edge(plane: &Plane, by: f32) -> Plane {
+    let set: Vec<bool> = plane.values().iter().map(|v| *v >= 128).collect();
+    let width = plane.width() as usize;
+    let mut moved = plane.clone();
+    let limit = by * by;
+    if by > 0.0 {
+        let away = squared_distance(&set, width, 1.0);
+        for (value, away) in moved.values_mut().iter_mut().zip(away) {
+            *value = if away <= limit { 255 } else { 0 };
+        }
+    } else {
+        let unset: Vec<bool> = set.iter().map(|set| !set).collect();
+        let deep = squared_distance(&unset, width, 1.0);
+        for (value, deep) in moved.values_mut().iter_mut().zip(deep) {
+            *value = if deep > limit { 255 } else { 0 };
+        }
+    }
+    moved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn square(low: u32, high: u32) -> Plane {
+        let values = (0..40 * 40)
+            .map(|i| {
+                let inside = |v: u32| (low..high).contains(&v);
+                if inside(i % 40) && inside(i / 40) {
+                    255
+                } else {
+                    0
+                }
+            })
+            .collect();
+        Plane::from_values(40, 40, values).unwrap()
+    }
+
+    #[test]
+    fn an_edge_moves_both_ways() {
+        let plane = square(10, 30);
+        assert_eq!(moved_edge(&plane, 3.0).bounds(), Some((7, 7, 33, 33)));
+        assert_eq!(moved_edge(&plane, -3.0).bounds(), Some((13, 13, 27, 27)));
+        assert_eq!(moved_edge(&plane, -30.0).bounds(), None);
+        let whole = square(0, 40);
+        assert_eq!(moved_edge(&whole, -9.0), whole);
+    }
+
+    fn joining() -> Joining {
+        let (editable, selected) = (square(10, 30), square(15, 25));
+        Joining {
+            canvas: Arc::new(Picture::filled(60, 50, [10, 20, 30, 255])),
+            crop: CropRect {
+                x: 5,
+                y: 6,
+                width: 40,
+                height: 40,
+            },
+            generated: Rgb {
+                width: 8,
+                height: 8,
+                values: vec![1.0; 8 * 8 * 3],
+            },
+            region: Arc::new(Region { editable, selected }),
+            colour: ColourMatch::none(),
+        }
+    }
+
+    /// Where a joined picture differs from its canvas: left, top, right, bottom.
+    fn changed(grow: f32, feather: f32) -> (u32, u32, u32, u32) {
+        let joining = joining();
+        let blend = BlendSpec {
+            feather,
+            grow,
+            colour_match: true,
+        };
+        let joined = joining.joined(&blend, &Cancel::default()).unwrap();
+        let values = joined
+            .pixels()
+            .chunks_exact(4)
+            .zip(joining.canvas.pixels().chunks_exact(4))
+            .map(|(a, b)| if a == b { 0 } else { 255 })
+            .collect();
+        Plane::from_values(60, 50, values)
+            .unwrap()
+            .bounds()
+            .unwrap()
+    }
+
+    #[test]
+    fn growing_and_shrinking_change_what_is_joined() {
+        // The region is 20 pixels wide: a tenth of it is 2.
+        assert_eq!(changed(0.0, 0.0), (15, 16, 35, 36));
+        assert_eq!(changed(0.1, 0.0), (13, 14, 37, 38));
+        assert_eq!(changed(-0.1, 0.0), (17, 18, 33, 34));
+        assert_eq!(changed(-0.1, 0.2), (17, 18, 33, 34));
+    }
+
+    #[test]
+    fn a_cancelled_joining_stops() {
+        let cancel = Cancel::default();
+        cancel.cancel();
+        let joined = joining().joined(&BlendSpec::default(), &cancel);
+        assert_eq!(joined.unwrap_err(), Stopped);
+    }
+}

@@ -1,0 +1,101 @@
+//! How the chosen result is joined to its canvas, changed after generating.
+
+use eframe::egui::{self, Align, Align2, Id, Layout, Slider, Stroke, Ui, vec2};
+
+use super::icons::{self, Icon};
+use super::state::{Action, Session};
+use super::theme::{Palette, space};
+use crate::doc::document::{Edit, Settings};
+use crate::doc::job::BlendSpec;
+
+/// The widest feather and the farthest growth that are offered, in percent of the region's size.
+const FEATHER: f32 = 30.0;
+const GROW: f32 = 15.0;
+/// Width of the window in points.
+const WIDTH: f32 = 224.0;
+
+/// The window, beside the result so that it can be judged.
+pub fn window(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
+    let Some(output) = session.shown().filter(|output| output.joining.is_some()) else {
+        return;
+    };
+    if !session.adjust {
+        return;
+    }
+    let mut open = true;
+    let before = output.blend;
+    let mut blend = before;
+    let offset = session.pane.left_bottom() - ctx.content_rect().left_bottom();
+    // Small, and in the corner farthest from where results are chosen.
+    egui::Area::new(Id::unique("adjust"))
+        .anchor(Align2::LEFT_BOTTOM, offset + vec2(space::L, -space::L))
+        .show(ctx, |ui| {
+            egui::Frame::popup(ui.style())
+                .inner_margin(egui::Margin::same(10))
+                .show(ui, |ui| {
+                    ui.set_width(WIDTH);
+                    ui.horizontal(|ui| {
+                        ui.strong("Adjust the edge");
+                        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                            let name = "Close the adjustment";
+                            if icons::sized(ui, Icon::Close, name, 20.0).clicked() {
+                                open = false;
+                            }
+                        });
+                    });
+                    controls(ui, session, &mut blend, out);
+                });
+        });
+    if blend != before {
+        out.push(Action::Blend(output.id, blend));
+    }
+    if !open {
+        out.push(Action::Command(super::Command::Adjust));
+    }
+}
+
+fn controls(ui: &mut Ui, session: &Session, blend: &mut BlendSpec, out: &mut Vec<Action>) {
+    egui::Grid::new("blend").num_columns(2).show(ui, |ui| {
+        percent(ui, "Feather", &mut blend.feather, 0.0..=FEATHER);
+        ui.end_row();
+        percent(ui, "Grow", &mut blend.grow, -GROW..=GROW);
+        ui.end_row();
+    });
+    ui.scope(|ui| {
+        // Its box is as light as what lies around it.
+        let line = Stroke::new(1.0, Palette::of(ui).weak);
+        ui.visuals_mut().widgets.inactive.bg_stroke = line;
+        ui.checkbox(&mut blend.colour_match, "Match colours")
+            .on_hover_text("Fit the result's colours to the picture around the mask");
+    });
+    ui.horizontal(|ui| {
+        let usual = BlendSpec::default();
+        let reset = ui.add_enabled(*blend != usual, egui::Button::new("Reset"));
+        if reset.clicked() {
+            *blend = usual;
+        }
+        let settings = session.document.settings();
+        let keep = egui::Button::new("Use for new results");
+        if ui.add_enabled(settings.blend != *blend, keep).clicked() {
+            let settings = Settings {
+                blend: *blend,
+                ..settings.clone()
+            };
+            out.push(Action::Edit(Edit::SetSettings(settings)));
+            out.push(Action::Seal);
+        }
+    });
+}
+
+/// A share as percent of the region's size.
+fn percent(ui: &mut egui::Ui, name: &str, share: &mut f32, range: std::ops::RangeInclusive<f32>) {
+    let label = ui.label(name);
+    let mut value = *share * 100.0;
+    let slider = Slider::new(&mut value, range)
+        .suffix(" %")
+        .max_decimals(1)
+        .trailing_fill(true);
+    if ui.add(slider).labelled_by(label.id).changed() {
+        *share = value / 100.0;
+    }
+}
