@@ -47,6 +47,32 @@ fn outputs_in_the_making() {
 }
 
 #[test]
+fn the_context_rectangle() {
+    let (mut window, _) = window([900.0, 600.0], 1.0, Theme::Light, None);
+    window.key_press(Key::C);
+    settle(&mut window);
+    window.snapshot_options("context", &tolerant());
+}
+
+#[test]
+fn the_four_levels_wait() {
+    let (mut window, _) = window([960.0, 640.0], 1.5, Theme::Dark, None);
+    window.key_press_modifiers(Modifiers::SHIFT, Key::L);
+    settle(&mut window);
+    window.snapshot_options("levels", &tolerant());
+}
+
+#[test]
+fn changes_are_asked_about() {
+    let (mut window, _) = window([900.0, 600.0], 1.0, Theme::Dark, None);
+    window.key_press_modifiers(Modifiers::SHIFT, Key::V);
+    settle(&mut window);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::N);
+    settle(&mut window);
+    window.snapshot_options("question", &tolerant());
+}
+
+#[test]
 fn nothing_loaded() {
     let (mut window, _) = window([900.0, 600.0], 1.0, Theme::Light, None);
     window.key_press_modifiers(Modifiers::COMMAND, Key::N);

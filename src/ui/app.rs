@@ -221,7 +221,8 @@ impl App {
         dialogs::keys(&ctx, session, &mut out);
         dialogs::hover(&ctx, &targets);
         dialogs::route(&ctx, session, &targets, &mut out);
-        session.toasts.show(&ctx);
+        // Over the canvas, not over what is typed.
+        session.toasts.show(&ctx, session.pane.right_bottom());
         self.apply(&ctx, out);
     }
 
@@ -379,7 +380,10 @@ impl eframe::App for App {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         let ctx = ui.ctx().clone();
         self.hold_original(&ctx);
-        let pressed = commands::pressed(&ctx);
+        let mut pressed = Vec::new();
+        if !self.session.is_asking() {
+            pressed = commands::pressed(&ctx);
+        }
         self.spring(&ctx, &pressed);
         self.apply(&ctx, pressed.into_iter().map(Action::Command).collect());
         ui.spacing_mut().item_spacing.x = space::M;

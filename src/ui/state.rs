@@ -493,6 +493,12 @@ impl Session {
         !self.document.is_same(&self.project.saved)
     }
 
+    /// Whether a question is open: keys are for it then.
+    pub fn is_asking(&self) -> bool {
+        let where_to = self.pending.as_ref().is_some_and(|p| p.asking);
+        self.project.asking || !self.project.lost.is_empty() || where_to
+    }
+
     /// The document's name, with a mark if it differs from its file.
     pub fn titled(&self) -> String {
         let mark = if self.is_modified() { "*" } else { "" };

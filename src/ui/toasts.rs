@@ -1,6 +1,6 @@
 //! Short messages in a corner of the window. Errors stay until they are closed.
 
-use eframe::egui::{self, Align2, Frame, Id, Margin, Stroke, vec2};
+use eframe::egui::{self, Align2, Frame, Id, Margin, Pos2, Stroke, vec2};
 
 use super::icons::{self, Icon};
 use super::theme::{Palette, space};
@@ -62,8 +62,9 @@ impl Toasts {
         &self.list
     }
 
-    /// Draws the messages above everything else and removes those that are over.
-    pub fn show(&mut self, ctx: &egui::Context) {
+    /// Draws the messages above everything else, the newest in the lower right `corner`, and removes those that
+    /// are over.
+    pub fn show(&mut self, ctx: &egui::Context, corner: Pos2) {
         let now = ctx.input(|input| input.time);
         for toast in &mut self.list {
             if toast.kind != Kind::Error && toast.until.is_none() {
@@ -74,11 +75,12 @@ impl Toasts {
         self.list
             .retain(|toast| toast.until.is_none_or(|until| until > now));
         let mut closed = None;
-        let mut bottom = -space::L;
+        let mut at = corner - vec2(space::L, space::L);
         for toast in self.list.iter().rev() {
             let area = egui::Area::new(Id::unique(("toast", toast.id)))
                 .order(egui::Order::Foreground)
-                .anchor(Align2::RIGHT_BOTTOM, vec2(-space::L, bottom))
+                .pivot(Align2::RIGHT_BOTTOM)
+                .fixed_pos(at)
                 .show(ctx, |ui| {
                     let palette = Palette::of(ui);
                     let colour = match toast.kind {
@@ -109,7 +111,7 @@ impl Toasts {
                             });
                         });
                 });
-            bottom -= area.response.rect.height() + space::M;
+            at.y -= area.response.rect.height() + space::M;
         }
         if let Some(id) = closed {
             self.list.retain(|toast| toast.id != id);

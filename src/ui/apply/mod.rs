@@ -12,7 +12,7 @@ use super::commands::Command;
 use super::files::{Destination, Files};
 use super::journal::Journal;
 use super::sample;
-use super::state::{Action, Answer, Compare, Next, PaletteState, Session, Which};
+use super::state::{Action, Compare, Next, PaletteState, Session, Which};
 use super::toasts::Kind;
 use super::tool::{Input, Tool};
 use crate::doc::document::Edit;
@@ -295,8 +295,6 @@ impl Session {
     fn escape(&mut self, env: &mut Env<'_>) {
         if self.machine.is_busy() || self.live.is_some() {
             self.pointer(Input::Abort, env.ctx);
-        } else if self.project.asking {
-            self.answer(Answer::Stay, env);
         } else if self.palette.is_some() || self.keys || self.exact || self.pending.is_some() {
             self.apply(Action::CloseDialogs, env);
         } else if self.adjust {
