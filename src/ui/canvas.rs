@@ -291,10 +291,11 @@ fn empty(ui: &mut Ui, rect: Rect, out: &mut Vec<Action>) {
             colour,
         );
     };
-    line(-58.0, "Drop a photo here", 22.0, palette.text);
+    line(-70.0, "Drop a photo here", 22.0, palette.text);
+    line(-40.0, "It becomes the canvas", 13.5, palette.text);
     line(
-        -28.0,
-        "It becomes the canvas. Then drop an object and paint where it goes",
+        -20.0,
+        "Then drop an object and paint where it goes",
         13.5,
         palette.text,
     );
