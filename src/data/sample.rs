@@ -262,12 +262,24 @@ impl Maker {
         if !self.stands_out(&canvas, &target, &object) {
             return None;
         }
+        let lamp = studio(&self.pack, rng);
+        // Most collages show the object as it will stand, in another light: what was laid there with care stays.
+        let relit = (plan.placement && rng.random_bool(0.65)).then(|| scene.relit(&subject, &lamp));
+        let (asset_mesh, asset_facing, asset_pitch) = if relit.is_some() && rng.random_bool(0.5) {
+            (
+                &meshes[0],
+                facing + rng.random_range(-0.1..0.1f32),
+                scene.pitch(),
+            )
+        } else {
+            (&meshes[1], other, pitch)
+        };
         let cut = matches!(plan.task, Task::InsertReference).then(|| {
             portrait(
-                &meshes[1],
-                other,
-                pitch,
-                &studio(&self.pack, rng),
+                asset_mesh,
+                asset_facing,
+                asset_pitch,
+                &lamp,
                 self.size,
                 0.10,
             )
@@ -283,12 +295,15 @@ impl Maker {
                 Some(cut.iter().map(|p| p[3]).collect()),
             ),
             (Some(_), AssetGround::Scene) => {
-                let (picture, object) = self.snapshot(plan, &meshes[1], other, rng)?;
+                let (picture, object) = self.snapshot(plan, asset_mesh, asset_facing, rng)?;
                 (Some(picture), Some(object))
             }
         };
-        let placement = match (&cut, plan.placement) {
-            (Some(cut), true) => Some(collage(&canvas, cut, &object, self.size, rng)?),
+        let placement = match (&cut, &relit) {
+            (Some(_), Some(relit)) => Some(laid_over(&canvas, relit)),
+            (Some(cut), None) if plan.placement => {
+                Some(collage(&canvas, cut, &object, self.size, rng)?)
+            }
             _ => None,
         };
         Some(Pictures {
@@ -488,6 +503,17 @@ fn over(cut: &[[u8; 4]], ground: [u8; 3]) -> Vec<[u8; 3]> {
             })
         })
         .collect()
+}
+
+/// `cut` over `canvas`, where it is.
+fn laid_over(canvas: &[[u8; 3]], cut: &[[u8; 4]]) -> Vec<[u8; 3]> {
+    let blend = |below: &[u8; 3], above: &[u8; 4]| {
+        let a = f32::from(above[3]) / 255.0;
+        std::array::from_fn(|c| {
+            (f32::from(above[c]) * a + f32::from(below[c]) * (1.0 - a)).round() as u8
+        })
+    };
+    canvas.iter().zip(cut).map(|(b, a)| blend(b, a)).collect()
 }
 
 /// The cut-out pasted into the canvas about where the object belongs: off in size, place, turn and light.

@@ -178,6 +178,11 @@ impl Scene {
         })
     }
 
+    /// How far the camera looks down, in radians.
+    pub fn pitch(&self) -> f32 {
+        self.pitch
+    }
+
     /// The mean luminance of the empty scene.
     pub fn brightness(&self) -> f32 {
         let sum: f32 = self.colours.iter().map(|&c| luminance(c)).sum();
@@ -281,6 +286,13 @@ impl Scene {
         Drawn { layer, shade }
     }
 
+    /// An object where it stands, alone and in another light: straight-alpha RGBA.
+    pub fn relit(&self, object: &Placed<'_>, light: &Light) -> Vec<[u8; 4]> {
+        let shadows = Shadows::new(object, light, self.sharp);
+        let layer = Layer::draw(object, &self.camera, self.size, light, &shadows);
+        cut_out(&layer, self.size)
+    }
+
     /// The picture with some objects: RGB bytes.
     pub fn picture(&self, objects: &[&Drawn]) -> Vec<[u8; 3]> {
         let side = self.size * SAMPLES;
@@ -369,6 +381,11 @@ pub fn portrait(
     ];
     let shadows = Shadows::new(&object, light, 2);
     let layer = Layer::draw(&object, &camera, size, light, &shadows);
+    Some(cut_out(&layer, size))
+}
+
+/// A drawn object alone: straight-alpha RGBA.
+fn cut_out(layer: &Layer, size: usize) -> Vec<[u8; 4]> {
     let mut picture = vec![[0; 4]; size * size];
     for y in 0..size {
         for x in 0..size {
@@ -387,7 +404,7 @@ pub fn portrait(
             }
         }
     }
-    Some(picture)
+    picture
 }
 
 /// A light for a portrait: soft, from a random side.
