@@ -72,7 +72,7 @@ pub fn run(args: &RerunArgs) -> Result<(), CliError> {
 
 /// What can be set, for messages.
 const KEYS: &str = "seed, steps, outputs, joint, prompt, context, guidance_text, guidance_image, solver, level, \
-                    size, feather, grow, colour_match";
+                    size, feather, grow, colour_match, keep_detail";
 
 /// Changes one thing of a recipe.
 fn set(spec: &mut JobSpec, change: &str) -> Result<(), CliError> {
@@ -112,6 +112,7 @@ fn set(spec: &mut JobSpec, change: &str) -> Result<(), CliError> {
         "feather" => spec.blend.feather = parse(&key, value)?,
         "grow" => spec.blend.grow = parse(&key, value)?,
         "colour_match" => spec.blend.colour_match = parse(&key, value)?,
+        "keep_detail" => spec.blend.keep_detail = parse(&key, value)?,
         _ => {
             return Err(CliError::Usage(format!(
                 "a recipe has no “{key}” to set, use one of {KEYS}"

@@ -112,6 +112,10 @@ pub struct BlendSpec {
     pub grow: f32,
     /// Whether the generated crop's colours are matched to the canvas around the region.
     pub colour_match: bool,
+    /// Whether the canvas and the pasted objects lend the result the detail that the model's size lacks. Recipes
+    /// from before there was a choice ran without.
+    #[serde(default)]
+    pub keep_detail: bool,
 }
 
 impl Default for BlendSpec {
@@ -120,6 +124,7 @@ impl Default for BlendSpec {
             feather: 0.06,
             grow: 0.0,
             colour_match: true,
+            keep_detail: true,
         }
     }
 }

@@ -75,6 +75,9 @@ pub struct EvalArgs {
     /// Don't match the result's colours to the canvas
     #[arg(long)]
     pub no_colour_match: bool,
+    /// Leave out the detail that canvas and objects lend the result
+    #[arg(long)]
+    pub no_detail: bool,
     /// Give the model assets as they are, not cut out
     #[arg(long)]
     pub whole_assets: bool,
@@ -147,6 +150,7 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
         blend: BlendSpec {
             feather: args.feather,
             colour_match: !args.no_colour_match,
+            keep_detail: !args.no_detail,
             ..BlendSpec::default()
         },
         cut_out: !args.whole_assets,

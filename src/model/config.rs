@@ -201,6 +201,9 @@ pub struct ScheduleConfig {
     pub shift: f64,
     /// Steps to use when nobody has chosen.
     pub steps: u32,
+    /// Standard deviation, in RGB 0..1, of the noise that sampling leaves in pictures; 0 if it leaves none.
+    #[serde(default)]
+    pub grain: f64,
 }
 
 /// How many numbers a model learns, by part.
@@ -349,6 +352,7 @@ impl Preset {
             schedule: ScheduleConfig {
                 shift: self.shift,
                 steps: 12,
+                grain: 0.0,
             },
             latent_rgb: grey_matrix(32),
         }
@@ -460,6 +464,9 @@ impl Config {
         }
         if s.steps == 0 || s.steps > 1000 {
             return fail(format!("schedule.steps is {}, expected 1 to 1000", s.steps));
+        }
+        if !(0.0..=0.5).contains(&s.grain) {
+            return fail(format!("schedule.grain is {}, expected 0 to 0.5", s.grain));
         }
         if self.latent_rgb.len() != 3
             || self

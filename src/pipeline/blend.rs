@@ -1,6 +1,7 @@
 //! Joining a generated crop to the canvas.
 
 use super::colour::ColourMatch;
+use super::detail::{self, Detail, detail_at};
 use super::event::CropRect;
 use super::generator::Cancel;
 use super::resample::{Window, resample};
@@ -28,14 +29,14 @@ impl Rgb {
             pixel.copy_from_slice(&line[x * 3..x * 3 + 3]);
         }
     }
+}
 
-    fn whole(&self) -> Window {
-        Window {
-            x: 0.0,
-            y: 0.0,
-            width: self.width as f64,
-            height: self.height as f64,
-        }
+fn whole((width, height): (usize, usize)) -> Window {
+    Window {
+        x: 0.0,
+        y: 0.0,
+        width: width as f64,
+        height: height as f64,
     }
 }
 
@@ -97,12 +98,21 @@ pub fn soft_alpha(editable: &Plane, selected: &Plane, feather: f32, open: [bool;
     alpha
 }
 
-/// The canvas with `generated` laid over `crop` through `alpha` (of the crop's size). Pixels with alpha 0 are the
+/// What is laid over the canvas.
+#[derive(Clone, Copy)]
+pub enum Layer<'a> {
+    /// The generated picture, enlarged.
+    Plain(&'a Rgb),
+    /// The generated picture with the detail of a collage of the crop's size; without one, of the canvas.
+    Detailed(&'a Detail, Option<&'a Picture>),
+}
+
+/// The canvas with `layer` laid over `crop` through `alpha` (of the crop's size). Pixels with alpha 0 are the
 /// canvas's own bytes; a transparent canvas becomes opaque as far as the generated picture covers it.
 pub fn composite(
     canvas: &Picture,
     crop: CropRect,
-    generated: &Rgb,
+    layer: Layer<'_>,
     alpha: &Plane,
     colour: &ColourMatch,
     cancel: &Cancel,
@@ -113,30 +123,48 @@ pub fn composite(
     let (width, height) = (crop.width as usize, crop.height as usize);
     let covered = |y: usize| &alpha.values()[y * width..(y + 1) * width];
     let pixels = picture.pixels_mut();
+    let (size, channels) = match layer {
+        Layer::Plain(rgb) => ((rgb.width, rgb.height), 3),
+        Layer::Detailed(detail, _) => ((detail.width, detail.height), detail::CHANNELS),
+    };
     resample(
-        generated.whole(),
+        whole(size),
         (width, height),
-        3,
-        &mut |y, x, row| generated.read(y, x, row),
+        channels,
+        &mut |y, x, row| match layer {
+            Layer::Plain(rgb) => rgb.read(y, x, row),
+            Layer::Detailed(detail, _) => detail.read(y, x, row),
+        },
         &|y| covered(y).iter().any(|&a| a > 0),
         &mut |y, row| {
             go_on(cancel)?;
             let start = (crop.y as usize + y) * stride + crop.x as usize * 4;
             let line = &mut pixels[start..start + width * 4];
-            let places = line.chunks_exact_mut(4).zip(row.chunks_exact(3));
-            for ((pixel, rgb), &a) in places.zip(covered(y)) {
-                if a > 0 {
-                    over(
-                        pixel,
-                        colour.apply([rgb[0], rgb[1], rgb[2]]),
-                        f32::from(a) / 255.0,
-                    );
+            let places = line.chunks_exact_mut(4).zip(row.chunks_exact(channels));
+            for (x, ((pixel, values), &a)) in places.zip(covered(y)).enumerate() {
+                if a == 0 {
+                    continue;
                 }
+                let mut rgb = colour.apply([values[0], values[1], values[2]]);
+                if let Layer::Detailed(_, collage) = layer {
+                    let full = match collage {
+                        Some(collage) => collage.pixel(x as u32, y as u32),
+                        None => [pixel[0], pixel[1], pixel[2], pixel[3]],
+                    };
+                    let more = detail_at(values, on_white(full));
+                    rgb = std::array::from_fn(|c| rgb[c] + more[c]);
+                }
+                over(pixel, rgb, f32::from(a) / 255.0);
             }
             Ok(())
         },
     )?;
     Ok(picture)
+}
+
+fn on_white([r, g, b, a]: [u8; 4]) -> [f32; 3] {
+    let a = f32::from(a) / 255.0;
+    [r, g, b].map(|v| f32::from(v) / 255.0 * a + 1.0 - a)
 }
 
 /// `rgb` with coverage `a` over a straight-alpha pixel.
@@ -161,7 +189,7 @@ pub fn enlarged(
     let size = (picture.width() as usize, picture.height() as usize);
     let pixels = picture.pixels_mut();
     resample(
-        generated.whole(),
+        whole((generated.width, generated.height)),
         size,
         3,
         &mut |y, x, row| generated.read(y, x, row),
@@ -267,7 +295,7 @@ mod tests {
         let out = composite(
             &canvas,
             crop,
-            &generated,
+            Layer::Plain(&generated),
             &alpha,
             &ColourMatch::none(),
             &Cancel::default(),

@@ -3,25 +3,111 @@
 //! A small model need not invent what can be pasted: it gets the pasted object as a placement control and mends
 //! pose, light, contact and shadow.
 
-use super::generator::{InputImage, Inputs};
-use super::prepare::{cut_out_bounds, read_rgb};
+use std::sync::Arc;
+
+use super::error::PipelineError;
+use super::event::CropRect;
+use super::frame::Frame;
+use super::generator::{Cancel, InputImage, Inputs};
+use super::prepare::{CanvasPart, canvas_rgb, collage_ground, go_on, key, window_in};
+use super::read::{cut_out_bounds, rgb};
 use super::resample::{Window, resampled};
+use crate::doc::job::JobInput;
 use crate::doc::{ControlKind, Job, Picture, Role};
 
-/// A placement control for `inputs`, or `None` if the job has one, has no cut-out with a place, or no room for it.
-/// `canvas` is the crop at the output's size, RGB in 0..1.
-pub(super) fn collage(job: &Job, inputs: &Inputs, canvas: &[f32], room: usize) -> Option<Vec<f32>> {
-    let given = |i: &InputImage| i.kind == Some(ControlKind::Placement);
-    if inputs.images.len() >= room || inputs.images.iter().any(given) {
+/// Gives the model a rough collage if the job needs one, and the composition the collage at full resolution.
+pub(super) fn add_collage(
+    job: &Job,
+    inputs: &mut Inputs,
+    part: &mut CanvasPart,
+    frame: &Frame,
+    room: usize,
+    cancel: &Cancel,
+) -> Result<(), PipelineError> {
+    let placement = |input: &JobInput| input.kind == Some(ControlKind::Placement);
+    if let Some(at) = job.spec.inputs.iter().position(placement) {
+        go_on(cancel)?;
+        let given = &job.pictures[at];
+        let picture = given_collage(given, &part.picture, frame.crop);
+        part.collage = Some(Arc::new(picture));
+        return Ok(());
+    }
+    if inputs.images.len() >= room {
+        return Ok(());
+    }
+    let size = (frame.width as usize, frame.height as usize);
+    let Some(values) = collage(job, inputs, size, || part.rgb.clone()) else {
+        return Ok(());
+    };
+    go_on(cancel)?;
+    let (width, height) = (frame.crop.width, frame.crop.height);
+    let full = (width as usize, height as usize);
+    part.collage = collage(job, inputs, full, || {
+        canvas_rgb(&part.picture, frame.crop, full)
+    })
+    .map(|values| Arc::new(opaque(&values, width, height)));
+    // Last, so that the prompt's numbers stay; the words never name it.
+    inputs.images.push(InputImage {
+        key: key(&values, frame.width, frame.height),
+        role: Role::Control,
+        kind: Some(ControlKind::Placement),
+        level: None,
+        fit: None,
+        width: frame.width,
+        height: frame.height,
+        values,
+        placed: None,
+    });
+    Ok(())
+}
+
+/// An artist's own collage over the canvas, of the crop's size.
+fn given_collage(given: &Picture, canvas: &Picture, crop: CropRect) -> Picture {
+    let part = window_in(given, crop, Some(canvas));
+    let ground = collage_ground(given, Some(canvas));
+    let size = (crop.width as usize, crop.height as usize);
+    let values = resampled(part, size, 3, &mut |y, x, row| {
+        rgb(given, y, x, row, &ground);
+    });
+    opaque(&values, crop.width, crop.height)
+}
+
+fn opaque(values: &[f32], width: u32, height: u32) -> Picture {
+    let mut picture = Picture::filled(width, height, [0, 0, 0, 255]);
+    for (pixel, rgb) in picture
+        .pixels_mut()
+        .chunks_exact_mut(4)
+        .zip(values.chunks_exact(3))
+    {
+        for (value, new) in pixel.iter_mut().zip(rgb) {
+            *value = (new * 255.0).round() as u8;
+        }
+    }
+    picture
+}
+
+/// The collage of a job at `size` pixels, RGB in 0..1, on the crop of the canvas that `ground` gives; `None` if no
+/// cut-out has a place. `inputs` are the model's pictures of the job, in the order of the job's.
+fn collage(
+    job: &Job,
+    inputs: &Inputs,
+    size: (usize, usize),
+    ground: impl FnOnce() -> Vec<f32>,
+) -> Option<Vec<f32>> {
+    let placed: Vec<(&Picture, [f32; 4])> = inputs
+        .images
+        .iter()
+        .zip(&job.pictures)
+        .filter(|(image, picture)| image.role == Role::Asset && picture.has_alpha())
+        .filter_map(|(image, picture)| Some((picture.as_ref(), image.placed?)))
+        .collect();
+    if placed.is_empty() {
         return None;
     }
-    let size = (inputs.width as usize, inputs.height as usize);
-    let mut values = canvas.to_vec();
+    let mut values = ground();
     let mut any = false;
-    for (image, picture) in inputs.images.iter().zip(&job.pictures) {
-        if let (Role::Asset, Some(placed)) = (image.role, image.placed) {
-            any |= paste(&mut values, size, picture, placed);
-        }
+    for (picture, placed) in placed {
+        any |= paste(&mut values, size, picture, placed);
     }
     any.then_some(values)
 }
@@ -53,7 +139,7 @@ fn paste(values: &mut [f32], size: (usize, usize), picture: &Picture, placed: [f
     };
     // Colours times alpha, so that transparent pixels leave no rim.
     let colour = resampled(part, (w, h), 3, &mut |y, x, row| {
-        read_rgb(picture, y, x, row, &|_, _| [0; 3]);
+        rgb(picture, y, x, row, &|_, _| [0; 3]);
     });
     let alpha = resampled(part, (w, h), 1, &mut |y, x, row| {
         for (i, value) in row.iter_mut().enumerate() {

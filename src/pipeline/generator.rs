@@ -31,6 +31,9 @@ pub struct GeneratorInfo {
     pub default_steps: u32,
     /// Schedule shift s in t' = s·t / (1 + (s − 1)·t).
     pub shift: f64,
+    /// Standard deviation, in RGB 0..1, of the noise that sampling leaves in the model's pictures: structure weaker
+    /// than this is smoothed where nothing explains it. 0 for models that leave none.
+    pub grain: f64,
 }
 
 /// One input picture, at the size the model is to see it.

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use super::blend::{Rgb, Stopped, composite, soft_alpha};
+use super::blend::{Layer, Rgb, Stopped, composite, soft_alpha};
 use super::colour::ColourMatch;
+use super::detail::Detail;
 use super::event::CropRect;
 use super::generator::Cancel;
 use super::prepare::Region;
@@ -18,6 +19,10 @@ pub struct Joining {
     pub(super) canvas: Arc<Picture>,
     pub(super) crop: CropRect,
     pub(super) generated: Rgb,
+    /// Explained by the collage, whether its detail is used or not.
+    pub(super) detail: Detail,
+    /// The crop with what was laid into it, of the crop's size.
+    pub(super) collage: Option<Arc<Picture>>,
     pub(super) region: Arc<Region>,
     /// Fitted on the known ground, whether it is used or not.
     pub(super) colour: ColourMatch,
@@ -45,14 +50,12 @@ impl Joining {
         } else {
             ColourMatch::none()
         };
-        composite(
-            &self.canvas,
-            self.crop,
-            &self.generated,
-            alpha,
-            &colour,
-            cancel,
-        )
+        let layer = if blend.keep_detail {
+            Layer::Detailed(&self.detail, self.collage.as_deref())
+        } else {
+            Layer::Plain(&self.generated)
+        };
+        composite(&self.canvas, self.crop, layer, alpha, &colour, cancel)
     }
 }
 

@@ -3,12 +3,14 @@
 pub mod blend;
 mod collage;
 mod colour;
+pub mod detail;
 pub mod error;
 pub mod event;
 pub mod frame;
 pub mod generator;
 mod join;
 pub mod prepare;
+mod read;
 pub mod resample;
 pub mod run;
 pub mod unireal;

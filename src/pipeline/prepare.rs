@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::collage::collage;
+use super::collage::add_collage;
 use super::error::PipelineError;
 use super::event::CropRect;
 use super::frame::Frame;
 use super::generator::{Cancel, GeneratorInfo, InputImage, Inputs};
+use super::read::{cut_out_bounds, grey, on_ground, plane, rgb, unit};
 use super::resample::{Window, resampled};
 use crate::doc::job::JobInput;
 use crate::doc::level::{editable_region, shown_mask};
@@ -16,8 +17,6 @@ use crate::doc::{ControlKind, Job, Level, Picture, Plane, Role};
 const ASSET_GROUND: [u8; 3] = [128; 3];
 /// Air around a cut-out on each side, as a share of the square's side: as in the training data.
 const ASSET_MARGIN: f64 = 0.1;
-/// Alpha from which a pixel belongs to a cut-out.
-const CUT_OUT: u8 = 8;
 
 /// All that is known before the model computes anything.
 pub(super) struct Prepared {
@@ -37,6 +36,27 @@ pub(super) struct CanvasPart {
     pub rgb: Vec<f32>,
     /// What may change in the crop, of the crop's size; `None` if everything may.
     pub region: Option<Arc<Region>>,
+    /// The crop with what was laid into it, of the crop's size; `None` if nothing was.
+    pub collage: Option<Arc<Picture>>,
+}
+
+impl CanvasPart {
+    /// The canvas with what was laid into it, as the model's picture would show it: RGB in 0..1.
+    pub fn base(&self, frame: &Frame) -> Vec<f32> {
+        let Some(collage) = &self.collage else {
+            return self.rgb.clone();
+        };
+        let whole = Window {
+            x: 0.0,
+            y: 0.0,
+            width: f64::from(collage.width()),
+            height: f64::from(collage.height()),
+        };
+        let size = (frame.width as usize, frame.height as usize);
+        resampled(whole, size, 3, &mut |y, x, row| {
+            rgb(collage, y, x, row, &|_, _| [0; 3]);
+        })
+    }
 }
 
 /// What may change, of the crop's size.
@@ -84,7 +104,7 @@ fn canvas_of(job: &Job) -> Option<&Arc<Picture>> {
     job.pictures.get(job.spec.canvas()?)
 }
 
-fn go_on(cancel: &Cancel) -> Result<(), PipelineError> {
+pub(super) fn go_on(cancel: &Cancel) -> Result<(), PipelineError> {
     if cancel.is_cancelled() {
         Err(PipelineError::Cancelled)
     } else {
@@ -118,7 +138,7 @@ pub(super) fn prepare(
 ) -> Result<Prepared, PipelineError> {
     let text = job.spec.compile()?.text;
     let (resolution, multiple) = (info.resolution, info.multiple);
-    let (frame, canvas) = match canvas_of(job) {
+    let (frame, mut canvas) = match canvas_of(job) {
         None => {
             let [width, height] = job.spec.size.unwrap_or([resolution, resolution]);
             let whole = CropRect {
@@ -131,18 +151,14 @@ pub(super) fn prepare(
         }
         Some(picture) => {
             let (frame, region) = canvas_frame(job, picture, info, cancel)?;
-            let ground = [255; 3];
-            let rgb = resampled(
-                window(frame.crop),
-                (frame.width as usize, frame.height as usize),
-                3,
-                &mut |y, x, row| read_rgb(picture, y, x, row, &|_, _| ground),
-            );
+            let size = (frame.width as usize, frame.height as usize);
+            let rgb = canvas_rgb(picture, frame.crop, size);
             let picture = Arc::clone(picture);
             let part = CanvasPart {
                 picture,
                 rgb,
                 region: region.map(Arc::new),
+                collage: None,
             };
             (frame, Some(part))
         }
@@ -158,7 +174,7 @@ pub(super) fn prepare(
         // A box was trained as a rectangle, whatever the stroke looks like.
         let shown = shown_mask(mask, region.level);
         let values = resampled(window(frame.crop), size, 1, &mut |y, x, row| {
-            read_plane(&shown, y, x, row)
+            plane(&shown, y, x, row)
         });
         images.push(mask_image(values, region.level, &frame));
     }
@@ -169,26 +185,20 @@ pub(super) fn prepare(
         height: frame.height,
         joint: job.spec.joint as usize,
     };
-    if let Some(canvas) = &canvas
-        && let Some(values) = collage(job, &inputs, &canvas.rgb, info.max_inputs)
-    {
-        // Last, so that the prompt's numbers stay; the words never name it.
-        inputs.images.push(InputImage {
-            key: key(&values, frame.width, frame.height),
-            role: Role::Control,
-            kind: Some(ControlKind::Placement),
-            level: None,
-            fit: None,
-            width: frame.width,
-            height: frame.height,
-            values,
-            placed: None,
-        });
+    if let Some(part) = &mut canvas {
+        add_collage(job, &mut inputs, part, &frame, info.max_inputs, cancel)?;
     }
     Ok(Prepared {
         inputs,
         frame,
         canvas,
+    })
+}
+
+/// The crop of the canvas on white, RGB in 0..1.
+pub(super) fn canvas_rgb(canvas: &Picture, crop: CropRect, size: (usize, usize)) -> Vec<f32> {
+    resampled(window(crop), size, 3, &mut |y, x, row| {
+        rgb(canvas, y, x, row, &|_, _| [255; 3]);
     })
 }
 
@@ -264,7 +274,7 @@ fn window(crop: CropRect) -> Window {
 }
 
 /// The same part of a picture that shows the whole canvas at another size.
-fn window_in(picture: &Picture, crop: CropRect, canvas: Option<&Picture>) -> Window {
+pub(super) fn window_in(picture: &Picture, crop: CropRect, canvas: Option<&Picture>) -> Window {
     let Some(canvas) = canvas else {
         return Window {
             x: 0.0,
@@ -305,32 +315,43 @@ fn input_image(
     let whole = canvas.as_ref().map(|canvas| canvas.picture.as_ref());
     let part = window_in(picture, frame.crop, whole);
     if input.kind == Some(ControlKind::Mask) {
-        let values = resampled(part, size, 1, &mut |y, x, row| {
-            read_grey(picture, y, x, row)
-        });
+        let values = resampled(part, size, 1, &mut |y, x, row| grey(picture, y, x, row));
         return mask_image(values, Level::Exact, frame);
     }
     // A collage lies on the canvas; maps are bright on dark.
     let collage = input.kind == Some(ControlKind::Placement);
-    let scale = whole.map_or((1.0, 1.0), |canvas| {
-        (
-            f64::from(canvas.width()) / f64::from(picture.width()),
-            f64::from(canvas.height()) / f64::from(picture.height()),
-        )
-    });
-    let ground = |y: i64, x: i64| match (collage, whole) {
-        (false, _) => [0; 3],
-        (true, None) => ASSET_GROUND,
-        (true, Some(canvas)) => {
-            let place = |at: i64, scale: f64| ((at as f64 + 0.5) * scale).max(0.0) as u32;
-            let [r, g, b, a] = canvas.pixel(place(x, scale.0), place(y, scale.1));
-            [r, g, b].map(|v| on_ground(v, 255, a))
-        }
+    let ground: Box<Ground<'_>> = if collage {
+        Box::new(collage_ground(picture, whole))
+    } else {
+        Box::new(|_, _| [0; 3])
     };
     let values = resampled(part, size, 3, &mut |y, x, row| {
-        read_rgb(picture, y, x, row, &ground)
+        rgb(picture, y, x, row, &ground)
     });
     image(input, values, frame.width, frame.height)
+}
+
+type Ground<'a> = dyn Fn(i64, i64) -> [u8; 3] + 'a;
+
+/// What shows through a collage that shows the whole canvas at its own size.
+pub(super) fn collage_ground<'a>(
+    collage: &Picture,
+    canvas: Option<&'a Picture>,
+) -> impl Fn(i64, i64) -> [u8; 3] + use<'a> {
+    let scale = canvas.map_or((1.0, 1.0), |canvas| {
+        (
+            f64::from(canvas.width()) / f64::from(collage.width()),
+            f64::from(canvas.height()) / f64::from(collage.height()),
+        )
+    });
+    move |y, x| {
+        let Some(canvas) = canvas else {
+            return ASSET_GROUND;
+        };
+        let place = |at: i64, scale: f64| ((at as f64 + 0.5) * scale).max(0.0) as u32;
+        let [r, g, b, a] = canvas.pixel(place(x, scale.0), place(y, scale.1));
+        [r, g, b].map(|v| on_ground(v, 255, a))
+    }
 }
 
 fn image(input: &JobInput, values: Vec<f32>, width: u32, height: u32) -> InputImage {
@@ -411,18 +432,6 @@ fn asset_image(picture: &Picture, placed: Option<[f32; 4]>, info: &GeneratorInfo
     }
 }
 
-/// Bounds (x0, y0, x1, y1) of what is not transparent.
-pub(super) fn cut_out_bounds(picture: &Picture) -> Option<(u32, u32, u32, u32)> {
-    let alpha: Vec<u8> = picture
-        .pixels()
-        .iter()
-        .skip(3)
-        .step_by(4)
-        .map(|&a| if a >= CUT_OUT { 255 } else { 0 })
-        .collect();
-    Plane::from_values(picture.width(), picture.height(), alpha)?.bounds()
-}
-
 /// Where the first region that places input `at` lies in the crop: top, left, bottom, right as shares.
 fn placed(job: &Job, at: usize, crop: CropRect) -> Option<[f32; 4]> {
     let region = job.spec.regions.iter().position(|r| r.asset == Some(at))?;
@@ -439,66 +448,8 @@ fn placed(job: &Job, at: usize, crop: CropRect) -> Option<[f32; 4]> {
     (bounds[0] < bounds[2] && bounds[1] < bounds[3]).then_some(bounds)
 }
 
-/// A value of straight alpha over a ground, in 0..1.
-fn unit(value: u8, ground: u8, alpha: u8) -> f32 {
-    if alpha == 255 {
-        return f32::from(value) / 255.0;
-    }
-    let a = f32::from(alpha) / 255.0;
-    (a * f32::from(value) + (1.0 - a) * f32::from(ground)) / 255.0
-}
-
-fn on_ground(value: u8, ground: u8, alpha: u8) -> u8 {
-    (unit(value, ground, alpha) * 255.0).round() as u8
-}
-
-/// A row of a picture over a ground; the edge goes on outside.
-pub(super) fn read_rgb(
-    picture: &Picture,
-    y: i64,
-    x: i64,
-    row: &mut [f32],
-    ground: &dyn Fn(i64, i64) -> [u8; 3],
-) {
-    for (i, pixel) in row.chunks_exact_mut(3).enumerate() {
-        let x = (x + i as i64).max(0);
-        let [r, g, b, a] = picture.pixel(x as u32, y.max(0) as u32);
-        if a == 255 {
-            for (value, c) in pixel.iter_mut().zip([r, g, b]) {
-                *value = f32::from(c) / 255.0;
-            }
-            continue;
-        }
-        for (value, (c, ground)) in pixel
-            .iter_mut()
-            .zip([r, g, b].into_iter().zip(ground(y, x)))
-        {
-            *value = unit(c, ground, a);
-        }
-    }
-}
-
-/// A row of a picture's brightness (Rec. 709 weights), black where it is transparent.
-fn read_grey(picture: &Picture, y: i64, x: i64, row: &mut [f32]) {
-    for (i, value) in row.iter_mut().enumerate() {
-        let x = (x + i as i64).max(0) as u32;
-        let [r, g, b, a] = picture.pixel(x, y.max(0) as u32);
-        let grey = 0.2126 * f32::from(r) + 0.7152 * f32::from(g) + 0.0722 * f32::from(b);
-        *value = grey * f32::from(a) / (255.0 * 255.0);
-    }
-}
-
-/// A row of a mask in 0..1; the edge goes on outside.
-fn read_plane(plane: &Plane, y: i64, x: i64, row: &mut [f32]) {
-    let y = y.clamp(0, i64::from(plane.height()) - 1);
-    for (i, value) in row.iter_mut().enumerate() {
-        let x = (x + i as i64).clamp(0, i64::from(plane.width()) - 1);
-        *value = f32::from(plane.get(x, y)) / 255.0;
-    }
-}
-
 /// Hash of what is encoded.
-fn key(values: &[f32], width: u32, height: u32) -> u64 {
+pub(super) fn key(values: &[f32], width: u32, height: u32) -> u64 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&width.to_le_bytes());
     hasher.update(&height.to_le_bytes());
@@ -541,6 +492,7 @@ mod tests {
             max_joint: 4,
             default_steps: 4,
             shift: 1.0,
+            grain: 0.0,
         }
     }
 

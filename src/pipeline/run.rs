@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use candle_core::Tensor;
 
-use super::blend::{Rgb, Stopped, composite, enlarged};
+use super::blend::{Layer, Rgb, Stopped, composite, enlarged};
 use super::colour::ColourMatch;
+use super::detail::Detail;
 use super::error::PipelineError;
 use super::event::{CropRect, JobEvent, OutputPicture, Preview};
 use super::generator::{Branch, Cancel, Generator, GeneratorInfo};
@@ -199,6 +200,10 @@ struct Stage<'a> {
     known: Option<(Tensor, Vec<u8>)>,
     times: Vec<f64>,
     latent_rgb: Arc<Vec<[f32; 3]>>,
+    /// The canvas with what was laid into it, at the model's size; empty without a canvas.
+    base: Vec<f32>,
+    /// [`GeneratorInfo::grain`].
+    grain: f32,
 }
 
 impl<'a> Stage<'a> {
@@ -231,6 +236,7 @@ impl<'a> Stage<'a> {
                 }
             }
         }
+        let base = canvas.as_ref().map(|part| part.base(&frame));
         Ok(Self {
             job,
             crop,
@@ -242,6 +248,8 @@ impl<'a> Stage<'a> {
             known,
             times: times(job.spec.steps, info.shift),
             latent_rgb: Arc::new(info.latent_rgb.clone()),
+            base: base.unwrap_or_default(),
+            grain: info.grain as f32,
         })
     }
 
@@ -374,6 +382,8 @@ impl<'a> Stage<'a> {
                             canvas: Arc::clone(&canvas.picture),
                             crop: self.crop,
                             colour: self.colour_match(canvas, &rgb),
+                            detail: self.detail(&rgb),
+                            collage: canvas.collage.clone(),
                             generated: rgb,
                             region: Arc::clone(region),
                         };
@@ -383,7 +393,12 @@ impl<'a> Stage<'a> {
                     }
                     None => {
                         let none = ColourMatch::none();
-                        composite(&canvas.picture, self.crop, &rgb, alpha, &none, cancel)?
+                        let detail = self.job.spec.blend.keep_detail.then(|| self.detail(&rgb));
+                        let layer = match &detail {
+                            Some(detail) => Layer::Detailed(detail, canvas.collage.as_deref()),
+                            None => Layer::Plain(&rgb),
+                        };
+                        composite(&canvas.picture, self.crop, layer, alpha, &none, cancel)?
                     }
                 },
                 _ => enlarged(&rgb, self.crop.width, self.crop.height, cancel)?,
@@ -397,6 +412,10 @@ impl<'a> Stage<'a> {
             }));
         }
         Ok(())
+    }
+
+    fn detail(&self, rgb: &Rgb) -> Detail {
+        Detail::new(rgb, &self.base, self.grain)
     }
 
     /// Fits the decoded crop to the canvas on the known ground around the region.

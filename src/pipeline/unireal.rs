@@ -50,6 +50,7 @@ impl UniRealGenerator {
             max_joint: config.transformer.max_outputs,
             default_steps: config.schedule.steps,
             shift: config.schedule.shift,
+            grain: config.schedule.grain,
         };
         Self { model, info }
     }

@@ -57,6 +57,7 @@ impl Default for Toy {
                 max_joint: 4,
                 default_steps: 4,
                 shift: 1.5,
+                grain: 0.0,
             },
             asked: Arc::default(),
             hook: Box::new(|_, _| Ok(())),

@@ -1,0 +1,266 @@
+//! Detail that the canvas and the pasted objects have and the model's picture, at the model's size, has not.
+//!
+//! Two steps, both from the local straight line that explains the generated picture G by the collage b at the model's
+//! size (the guided filter; He, Sun, Tang 2013): what the line explains is a change of light, and the collage at the
+//! canvas's resolution can undergo the same change; what it leaves is either something the model made (kept) or the
+//! grain of its sampling (taken out as far as it is no larger than that grain is known to be: Wiener).
+//!
+//! out = up(Ĝ) + up(g) · (B − up(b)), with B the collage at full resolution and g the line's slope where it explains
+//! G, falling to 0 where it does not: context-adaptive gains, as in the fusion of satellite pictures.
+
+use super::blend::Rgb;
+
+/// The window's reach in pixels of the model's picture.
+const REACH: usize = 4;
+/// Below this variance of the collage the slope is the ratio of the means: light on an even ground.
+const EVEN: f32 = 2e-3;
+/// The unexplained variance at which half of the detail is taken over.
+const UNEXPLAINED: f32 = 0.1 * 0.1;
+/// The difference of colour, beyond one ratio for all channels, at which detail is down to 1/e.
+const OTHER_COLOUR: f32 = 0.12;
+/// No detail is amplified by more.
+const MOST_GAIN: f32 = 1.5;
+
+/// A generated picture, cleaned, with what is needed to give it detail.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detail {
+    /// Width in pixels of the model's picture.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// For each pixel: the cleaned generated RGB, the collage's RGB, and the gain of the collage's detail.
+    pub values: Vec<f32>,
+}
+
+/// Values for each pixel in [`Detail::values`].
+pub const CHANNELS: usize = 7;
+
+impl Detail {
+    /// Explains `generated` by `collage` (interleaved RGB in 0..1, of the same size). `grain` is the standard
+    /// deviation of the model's own noise in its pictures; 0 leaves the generated picture as it is.
+    pub fn new(generated: &Rgb, collage: &[f32], grain: f32) -> Self {
+        let (width, height) = (generated.width, generated.height);
+        let size = (width, height);
+        let channel = |values: &[f32], c: usize| -> Vec<f32> {
+            values.iter().skip(c).step_by(3).copied().collect()
+        };
+        let g: [Vec<f32>; 3] = std::array::from_fn(|c| channel(&generated.values, c));
+        let b: [Vec<f32>; 3] = std::array::from_fn(|c| channel(collage, c));
+        let mean_g = g.each_ref().map(|v| mean(v, size));
+        let mean_b = b.each_ref().map(|v| mean(v, size));
+        // Variances and covariance, averaged over the channels.
+        let spread =
+            |x: &[Vec<f32>; 3], y: &[Vec<f32>; 3], mx: &[Vec<f32>; 3], my: &[Vec<f32>; 3]| {
+                let product: Vec<f32> = (0..width * height)
+                    .map(|i| (0..3).map(|c| x[c][i] * y[c][i]).sum::<f32>() / 3.0)
+                    .collect();
+                let mut spread = mean(&product, size);
+                for (i, value) in spread.iter_mut().enumerate() {
+                    *value -= (0..3).map(|c| mx[c][i] * my[c][i]).sum::<f32>() / 3.0;
+                }
+                spread
+            };
+        let var_b = spread(&b, &b, &mean_b, &mean_b);
+        let var_g = spread(&g, &g, &mean_g, &mean_g);
+        let cov = spread(&g, &b, &mean_g, &mean_b);
+        let mut slope = vec![0.0; width * height];
+        let mut trust = vec![0.0; width * height];
+        let mut left = vec![0.0; width * height];
+        for i in 0..width * height {
+            let total = |m: &[Vec<f32>; 3]| (0..3).map(|c| m[c][i]).sum::<f32>();
+            let ratio = ((total(&mean_g) + 0.02) / (total(&mean_b) + 0.02)).min(MOST_GAIN);
+            let a = ((cov[i] + EVEN * ratio) / (var_b[i].max(0.0) + EVEN)).clamp(0.0, MOST_GAIN);
+            slope[i] = a;
+            left[i] = (var_g[i] - a * (2.0 * cov[i] - a * var_b[i])).max(0.0);
+            let other: f32 = (0..3)
+                .map(|c| (mean_g[c][i] - ratio * mean_b[c][i]).powi(2))
+                .sum::<f32>()
+                / 3.0;
+            trust[i] = (-other / (OTHER_COLOUR * OTHER_COLOUR)).exp() * UNEXPLAINED
+                / (UNEXPLAINED + (left[i] - grain * grain).max(0.0));
+        }
+        let gain: Vec<f32> = slope.iter().zip(&trust).map(|(a, t)| a * t).collect();
+        let gain = mean(&gain, size);
+        let smooth = mean(&slope, size);
+        let offset: [Vec<f32>; 3] = std::array::from_fn(|c| {
+            let plain: Vec<f32> = (0..width * height)
+                .map(|i| mean_g[c][i] - slope[i] * mean_b[c][i])
+                .collect();
+            mean(&plain, size)
+        });
+        let mut values = Vec::with_capacity(width * height * CHANNELS);
+        for i in 0..width * height {
+            let keep = if grain > 0.0 {
+                (1.0 - grain * grain / left[i].max(1e-9)).max(0.0)
+            } else {
+                1.0
+            };
+            for c in 0..3 {
+                let explained = smooth[i] * b[c][i] + offset[c][i];
+                values.push((explained + keep * (g[c][i] - explained)).clamp(0.0, 1.0));
+            }
+            values.extend(b.iter().map(|b| b[i]));
+            values.push(gain[i]);
+        }
+        Self {
+            width,
+            height,
+            values,
+        }
+    }
+
+    /// Fills `row` with the values of row `y` from column `x` on; the edge goes on outside.
+    pub fn read(&self, y: i64, x: i64, row: &mut [f32]) {
+        let y = y.clamp(0, self.height as i64 - 1) as usize;
+        let line = &self.values[y * self.width * CHANNELS..][..self.width * CHANNELS];
+        for (i, pixel) in row.chunks_exact_mut(CHANNELS).enumerate() {
+            let x = (x + i as i64).clamp(0, self.width as i64 - 1) as usize;
+            pixel.copy_from_slice(&line[x * CHANNELS..][..CHANNELS]);
+        }
+    }
+}
+
+/// What the collage has at a place beyond its picture at the model's size, in the generated picture's light.
+/// `values` are [`Detail`]'s, enlarged to the place; `full` is the collage there, RGB in 0..1.
+pub fn detail_at(values: &[f32], full: [f32; 3]) -> [f32; 3] {
+    std::array::from_fn(|c| values[6].max(0.0) * (full[c] - values[3 + c]))
+}
+
+/// The mean over a square window of [`REACH`] pixels to each side, cut off at the picture's edge.
+fn mean(values: &[f32], (width, height): (usize, usize)) -> Vec<f32> {
+    let along =
+        |line: &mut dyn FnMut(usize) -> f32, count: usize, out: &mut dyn FnMut(usize, f32)| {
+            let mut sums = Vec::with_capacity(count + 1);
+            sums.push(0.0f64);
+            for i in 0..count {
+                sums.push(sums[i] + f64::from(line(i)));
+            }
+            for i in 0..count {
+                let (from, to) = (i.saturating_sub(REACH), (i + REACH + 1).min(count));
+                out(i, ((sums[to] - sums[from]) / (to - from) as f64) as f32);
+            }
+        };
+    let mut across = vec![0.0; values.len()];
+    for y in 0..height {
+        let at = y * width;
+        along(&mut |x| values[at + x], width, &mut |x, v| {
+            across[at + x] = v
+        });
+    }
+    let mut out = vec![0.0; values.len()];
+    for x in 0..width {
+        along(&mut |y| across[y * width + x], height, &mut |y, v| {
+            out[y * width + x] = v
+        });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: usize = 32;
+
+    fn noise(seed: u32) -> impl FnMut() -> f32 {
+        let mut state = seed;
+        move || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1u32 << 24) as f32 - 0.5
+        }
+    }
+
+    fn textured() -> Vec<f32> {
+        let mut next = noise(7);
+        (0..SIZE * SIZE * 3).map(|_| 0.5 + 0.4 * next()).collect()
+    }
+
+    fn picture(values: Vec<f32>) -> Rgb {
+        Rgb {
+            width: SIZE,
+            height: SIZE,
+            values,
+        }
+    }
+
+    fn pixels(detail: &Detail) -> impl Iterator<Item = &[f32]> {
+        detail.values.chunks_exact(CHANNELS)
+    }
+
+    #[test]
+    fn a_shadow_on_a_texture_is_all_explained() {
+        let base = textured();
+        let shaded: Vec<f32> = base.iter().map(|v| v * 0.6).collect();
+        let detail = Detail::new(&picture(shaded.clone()), &base, 0.05);
+        for (i, values) in pixels(&detail).enumerate() {
+            assert!((values[6] - 0.6).abs() < 0.02, "gain {}", values[6]);
+            for c in 0..3 {
+                assert!((values[c] - shaded[i * 3 + c]).abs() < 0.01);
+                assert_eq!(values[3 + c], base[i * 3 + c]);
+            }
+        }
+    }
+
+    #[test]
+    fn an_even_ground_takes_the_light_of_the_means() {
+        let base = vec![0.5; SIZE * SIZE * 3];
+        let detail = Detail::new(&picture(vec![0.25; SIZE * SIZE * 3]), &base, 0.0);
+        assert!(pixels(&detail).all(|v| (v[6] - 0.27 / 0.52).abs() < 0.05 && v[0] == 0.25));
+    }
+
+    #[test]
+    fn what_the_model_made_keeps_its_own_detail_and_gets_no_other() {
+        let mut next = noise(99);
+        let other: Vec<f32> = (0..SIZE * SIZE)
+            .flat_map(|_| [0.5 + 0.8 * next(), 0.1, 0.9])
+            .collect();
+        let detail = Detail::new(&picture(other.clone()), &textured(), 0.0);
+        for (values, own) in pixels(&detail).zip(other.chunks(3)) {
+            assert_eq!(&values[..3], own);
+            assert!(values[6] < 0.1, "gain {}", values[6]);
+        }
+    }
+
+    #[test]
+    fn grain_goes_and_structure_stays() {
+        let base = textured();
+        let mut next = noise(3);
+        let grain = 0.04f32;
+        // Even noise of this width has the standard deviation `grain`.
+        let noisy: Vec<f32> = base
+            .iter()
+            .map(|v| 0.8 * v + grain * 12f32.sqrt() * next())
+            .collect();
+        let error = |values: &Detail| -> f32 {
+            let sum: f32 = pixels(values)
+                .enumerate()
+                .map(|(i, v)| {
+                    (0..3)
+                        .map(|c| (v[c] - 0.8 * base[i * 3 + c]).powi(2))
+                        .sum::<f32>()
+                })
+                .sum();
+            (sum / (SIZE * SIZE * 3) as f32).sqrt()
+        };
+        let before = error(&Detail::new(&picture(noisy.clone()), &base, 0.0));
+        let after = error(&Detail::new(&picture(noisy), &base, grain));
+        assert!((before - grain).abs() < 0.2 * grain);
+        assert!(after < 0.4 * before, "{after} {before}");
+        // An edge that the collage does not have is no grain.
+        let step: Vec<f32> = (0..SIZE * SIZE)
+            .flat_map(|i| [if i % SIZE < SIZE / 2 { 0.1 } else { 0.9 }; 3])
+            .collect();
+        let even = vec![0.5; SIZE * SIZE * 3];
+        let kept = Detail::new(&picture(step.clone()), &even, grain);
+        for (values, own) in pixels(&kept).zip(step.chunks(3)) {
+            assert!((values[0] - own[0]).abs() < grain);
+        }
+    }
+
+    #[test]
+    fn detail_is_what_the_small_collage_lacks() {
+        let values = [0.3, 0.3, 0.3, 0.5, 0.5, 0.5, 0.8];
+        let more = detail_at(&values, [0.6, 0.5, 0.25]);
+        assert!((more[0] - 0.08).abs() < 1e-6 && more[1] == 0.0 && (more[2] + 0.2).abs() < 1e-6);
+    }
+}
