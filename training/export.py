@@ -23,6 +23,7 @@ def main():
     p.add_argument("--tokenizer", type=Path, required=True)
     p.add_argument("--out", type=Path, required=True)
     p.add_argument("--steps", type=int, help="default sampling steps, if not the run's")
+    p.add_argument("--grain", type=float, default=0.0, help="noise that sampling leaves in pictures, in RGB 0..1")
     p.add_argument("--name", default="unireal-nano")
     a = p.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
@@ -39,7 +40,7 @@ def main():
         "format": 1, "family": "unireal", "name": a.name, "preset": meta["preset"], "resolution": meta["size"],
         "autoencoder": AUTOENCODER, "text": asdict(text),
         "transformer": {k: v for k, v in asdict(transformer).items() if k != "text_width"},
-        "schedule": {"shift": meta["shift"], "steps": a.steps or meta["steps"]},
+        "schedule": {"shift": meta["shift"], "steps": a.steps or meta["steps"], "grain": a.grain},
         "latent_rgb": json.load(open(a.ae / "latent_rgb.json")),
     }
     json.dump(config, open(a.out / "config.json", "w"), indent=1)

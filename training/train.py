@@ -98,7 +98,7 @@ class Samples:
     def share(key) -> float:
         """How often a signature is drawn against its size: placements more, view pairs less while compute is short."""
         kinds = [k for _, k in key[0]]
-        return 2.5 if 4 in kinds else 1.0 if 0 in kinds else 0.3
+        return 1.2 if 4 in kinds else 1.0 if 0 in kinds else 0.3
 
     def batch(self, n: int, rng: np.random.Generator):
         """n samples of one signature, signatures drawn by their size."""
