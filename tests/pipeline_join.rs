@@ -21,7 +21,7 @@ fn outputs(job: &Job) -> Vec<OutputPicture> {
     outputs
 }
 
-fn blends() -> [BlendSpec; 4] {
+fn blends() -> [BlendSpec; 5] {
     let usual = BlendSpec::default();
     [
         usual,
@@ -33,6 +33,10 @@ fn blends() -> [BlendSpec; 4] {
         BlendSpec {
             grow: -0.1,
             colour_match: false,
+            ..usual
+        },
+        BlendSpec {
+            keep_detail: false,
             ..usual
         },
     ]
@@ -55,7 +59,7 @@ fn joined_anew_is_joined_from_the_start() {
             }
         }
         seen.dedup();
-        assert_eq!(seen.len(), 8, "every blend shows");
+        assert_eq!(seen.len(), 10, "every blend shows");
     }
 }
 

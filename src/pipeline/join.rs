@@ -136,6 +136,11 @@ mod tests {
 
     fn joining() -> Joining {
         let (editable, selected) = (square(10, 30), square(15, 25));
+        let generated = Rgb {
+            width: 8,
+            height: 8,
+            values: vec![1.0; 8 * 8 * 3],
+        };
         Joining {
             canvas: Arc::new(Picture::filled(60, 50, [10, 20, 30, 255])),
             crop: CropRect {
@@ -144,11 +149,9 @@ mod tests {
                 width: 40,
                 height: 40,
             },
-            generated: Rgb {
-                width: 8,
-                height: 8,
-                values: vec![1.0; 8 * 8 * 3],
-            },
+            detail: Detail::new(&generated, &vec![1.0; 8 * 8 * 3], 0.0),
+            collage: None,
+            generated,
             region: Arc::new(Region { editable, selected }),
             colour: ColourMatch::none(),
         }
@@ -161,6 +164,7 @@ mod tests {
             feather,
             grow,
             colour_match: true,
+            keep_detail: false,
         };
         let joined = joining.joined(&blend, &Cancel::default()).unwrap();
         let values = joined

@@ -67,6 +67,10 @@ fn controls(ui: &mut Ui, session: &Session, blend: &mut BlendSpec, out: &mut Vec
         ui.visuals_mut().widgets.inactive.bg_stroke = line;
         ui.checkbox(&mut blend.colour_match, "Match colours")
             .on_hover_text("Fit the result's colours to the picture around the mask");
+        ui.checkbox(&mut blend.keep_detail, "Keep detail")
+            .on_hover_text(
+                "Take detail finer than the model paints from the picture and the pasted objects",
+            );
     });
     ui.horizontal(|ui| {
         let usual = BlendSpec::default();
