@@ -78,6 +78,10 @@ pub struct EvalArgs {
     /// Leave out the detail that canvas and objects lend the result
     #[arg(long)]
     pub no_detail: bool,
+    /// Give the model a case's own collage, in which the object mostly stands as in the true picture, rather than the
+    /// naive paste that it is compared with
+    #[arg(long)]
+    pub own_placement: bool,
     /// Give the model assets as they are, not cut out
     #[arg(long)]
     pub whole_assets: bool,
@@ -161,7 +165,15 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     let mut shown: Vec<(usize, Baselines, Arc<Picture>)> = Vec::new();
     for (at, case) in cases.iter().enumerate() {
         let pasted = baselines(case);
-        let result = generate(case, &settings, &mut generator)
+        let told = match (&case.placement, args.own_placement) {
+            // The model is to know no more of the place than the baselines do.
+            (Some(_), false) => Case {
+                placement: Some(Arc::new(pasted.naive.clone())),
+                ..case.clone()
+            },
+            _ => case.clone(),
+        };
+        let result = generate(&told, &settings, &mut generator)
             .with_context(|| format!("case {} failed", case.name))?;
         let best = match args.ceiling {
             true => Some(ceiling(case, &settings, &mut generator)?),
