@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::data::command::DataCommand;
 use crate::eval::command::EvalArgs;
+use crate::world::command::{WorldBenchArgs, WorldCommand};
 
 /// Put objects into pictures: an editor, and the same jobs without a window.
 #[derive(Debug, Parser)]
@@ -35,6 +36,9 @@ pub enum Command {
     /// Make training samples from an asset pack
     #[command(subcommand)]
     Data(DataCommand),
+    /// Look at the scenes that samples are made of
+    #[command(subcommand)]
+    World(WorldCommand),
     /// Compare a model with pasting and seamless pasting
     Eval(Box<EvalArgs>),
 }
@@ -158,9 +162,20 @@ pub struct MaskArgs {
     pub out: PathBuf,
 }
 
+/// What else `inlay bench` can measure.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Measure how fast scenes are rendered
+    World(WorldBenchArgs),
+}
+
 /// Arguments of `inlay bench`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct BenchArgs {
+    /// What to measure instead of a model
+    #[command(subcommand)]
+    pub command: Option<BenchCommand>,
     /// A model folder; the model in the program if left out
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,

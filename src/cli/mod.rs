@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command};
+use args::{BenchArgs, BenchCommand, Cli, Command};
 use error::CliError;
 
 /// Runs the program and gives its exit code.
@@ -58,7 +58,14 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Rerun(args)) => rerun::run(&args),
         Some(Command::Mask(args)) => mask::run(&args),
+        Some(Command::Bench(BenchArgs {
+            command: Some(BenchCommand::World(args)),
+            ..
+        })) => crate::world::command::bench(&args).map_err(CliError::from),
         Some(Command::Bench(args)) => bench::run(&args),
+        Some(Command::World(command)) => {
+            crate::world::command::run(&command).map_err(CliError::from)
+        }
         Some(Command::Eval(args)) => crate::eval::command::run(&args).map_err(CliError::from),
         Some(Command::Data(command)) => crate::data::command::run(command).map_err(CliError::from),
     }

@@ -4,123 +4,16 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
+use super::phrases::*;
 use super::plan::{Backdrop, Input, Plan, Side, Task};
+use super::staging::{Facts, Relation};
+use crate::doc::ControlKind;
+use crate::doc::prompt::TAGS;
+use crate::world::clip::Change;
 use crate::world::pack::{Object, Pack};
 
 /// The most bytes a caption may take in a record.
 pub const TEXT_BYTES: usize = 320;
-
-/// Phrases with holes; a phrase is used only if every hole can be filled. `{the}` is "the red chair", `{an}` "a red
-/// chair", `{C}` the canvas's word, `{A}` the asset's, `{P}` the placement's, `{M}` the mask's, `{F}` the first mask's
-/// of a move, `{side}` "on the left", `{from}` the side it comes from, `{place}` "the paved plaza", `{rel}` "next to the
-/// lamp".
-const INSERT_REFERENCE: &[&str] = &[
-    "Put {the} from {A} into {C} at the place of {M}.",
-    "Put {the} from {A} into {C}.",
-    "Place {the} of {A} in {C} where {M} is.",
-    "Place {the} of {A} {side} of {C}.",
-    "Add {the} of {A} to {C} in the region of {M}.",
-    "Add {the} of {A} on the ground.",
-    "Add {the} from {A} {side}.",
-    "Insert {the} from {A} into {C}, guided by {M}.",
-    "Insert {the} shown in {A} into {C} {rel}, at the position of {M}.",
-    "{The} from {A} stands {rel} in {C}, at the position of {M}.",
-    "{The} from {A} stands {side} of {C}.",
-    "{The} from {A} is in {C} at {M}.",
-    "{The} of {A} {rel}.",
-    "{The} of {A} in {M}.",
-    "{The} of {A} in {place}.",
-    "In {C}, {place}, add {the} of {A} {side}.",
-    "In {place} of {C} stands {the} from {A}, {rel}.",
-    "A photo of {place} with {the} of {A} {side}.",
-    "Fill {M} of {C} with {the} of {A}.",
-    "Let {the} of {A} stand in {C} where {M} shows it, with a natural shadow.",
-    "Compose {the} of {A} into {C}; {P} shows roughly how it should be.",
-    "Use {P} as a rough sketch and put {the} from {A} into {C} at {M}.",
-    "Put {the} of {A} into {C} as placed in {P}.",
-    "{The} of {A} as in {P}, at {M}.",
-    "Blend {the} into {C} as {P} shows.",
-    "Show {the} from {A} {side} in {C}, with matching light.",
-    "Set {the} of {A} down {rel} in {C}.",
-    "Set {the} of {A} down in {C} at the spot of {M}, turned to fit the scene.",
-    "Bring {the} of {A} into {C} and match the light of {place}.",
-    "{A} in {C}.",
-    "{A} in {C} at {M}.",
-    "Put {A} here.",
-    "Add {A}.",
-    "{The} from {A}.",
-];
-
-const INSERT_WORDS: &[&str] = &[
-    "Add {an} to {C} at the place of {M}.",
-    "Add {an} to {C} {side}.",
-    "Add {an} {rel}.",
-    "Put {an} into {C} where {M} is.",
-    "Put {an} on the ground {side}.",
-    "{An} in {M}.",
-    "{An} stands {rel} in {C}.",
-    "{An} stands {side} in {place}.",
-    "Insert {an} into {C}, guided by {M}.",
-    "Fill {M} of {C} with {an}.",
-    "In {C}, {place}, add {an} {side}.",
-    "A picture of {place} with {an} {side}.",
-    "Draw {an} at {M} with a natural shadow.",
-    "{An}.",
-];
-
-const REMOVE: &[&str] = &[
-    "Remove {the} from {C}.",
-    "Remove {the} in {M} from {C}.",
-    "Remove {the} {side} of {C}.",
-    "Remove {the} {rel}.",
-    "Remove {the} and its shadow.",
-    "Remove the object at {M}.",
-    "Erase {the} at {M} and show {place} behind it.",
-    "Erase {the} from {place}.",
-    "Take {the} away from {C}, with its shadow.",
-    "Take away what {M} shows.",
-    "Clear the region of {M} in {C}.",
-    "{C} without {the}.",
-    "Empty {place}, without {the} {side}.",
-    "Delete {the}.",
-    "Remove {M}.",
-];
-
-const MOVE: &[&str] = &[
-    "Move {the} from {F} to {M}.",
-    "Move {the} in {C} from the place of {F} to the place of {M}.",
-    "Move {the} {from} to {M}.",
-    "Move what {F} shows to {M}.",
-    "Put {the} of {F} where {M} is.",
-    "Shift {the} in {C} from {F} to {M}, with its shadow.",
-    "{The} at {F} now stands at {M}, {side}.",
-    "{The} of {C} stands {side} instead of {from}.",
-    "Take {the} at {F} and set it down at {M}, {rel}.",
-    "Relocate {the} in {place} from {F} to {M}.",
-];
-
-const IDENTITY: &[&str] = &[
-    "Show {the} from {A} from another side.",
-    "Show {the} of {A} from another angle on a plain ground.",
-    "Turn {the} of {A}.",
-    "Another view of {the} in {A}.",
-    "{The} of {A}, seen from another side.",
-    "{The} from {A} under another light.",
-    "A picture of {the} of {A} on a grey ground.",
-    "The same {noun} as in {A}, turned.",
-    "{A} from another side.",
-    "Rotate {A}.",
-];
-
-const EXTRAS: &[&str] = &[
-    "Keep everything else as it is.",
-    "Keep the rest of {C} unchanged.",
-    "It should look natural.",
-    "Match the light of the scene.",
-    "Add a soft shadow.",
-    "The scene is {place}.",
-    "Let it cast a shadow on the ground.",
-];
 
 /// One caption: the tags as derived (some dropped), and the base text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,6 +114,9 @@ impl Words {
 
 /// The name of what is around the objects, with "the".
 fn place(pack: &Pack, backdrop: Backdrop, rng: &mut ChaCha8Rng) -> Option<String> {
+    let one = |names: &[&str], rng: &mut ChaCha8Rng| {
+        (*names.choose(rng).unwrap_or(&"the room")).to_owned()
+    };
     Some(match backdrop {
         Backdrop::Panorama(at) => format!("the {}", without_article(&pack.panoramas[at].name)),
         Backdrop::Photo(at) if pack.photos[at].grocery => "the grocery shop".to_owned(),
@@ -232,21 +128,110 @@ fn place(pack: &Pack, backdrop: Backdrop, rng: &mut ChaCha8Rng) -> Option<String
                 _ => format!("the room with {name}"),
             }
         }
-        Backdrop::Floor(None) => "the plain room".to_owned(),
+        Backdrop::Floor(None) => one(&["the plain room", "the empty room", "the room"], rng),
+        Backdrop::Table(_) => one(&["the room with a table", "the room with the table"], rng),
+        Backdrop::Shelf => one(&["the shelf", "the wooden shelf", "the rack"], rng),
     })
 }
 
-/// The caption of a plan.
-pub fn caption(pack: &Pack, plan: &Plan, rng: &mut ChaCha8Rng) -> Caption {
+/// "a chair, a lamp and a red box".
+fn list(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+fn related(relation: Relation, other: &str, rng: &mut ChaCha8Rng) -> String {
+    let words: &[&str] = match relation {
+        Relation::Behind => &["behind", "partly behind", "at the back of"],
+        Relation::Front => &["in front of", "before"],
+        Relation::Left => &["next to", "beside", "near", "to the left of", "left of"],
+        Relation::Right => &["next to", "beside", "near", "to the right of", "right of"],
+    };
+    format!("{} {other}", words.choose(rng).unwrap_or(&"near"))
+}
+
+fn phrases(plan: &Plan, facts: &Facts) -> &'static [&'static str] {
+    match plan.task {
+        Task::InsertReference => INSERT_REFERENCE,
+        Task::InsertWords => INSERT_WORDS,
+        Task::Remove => REMOVE,
+        Task::Move => MOVE,
+        Task::TextToImage => TEXT_TO_IMAGE,
+        Task::Customise => match plan.assets {
+            1 => CUSTOMISE_ONE,
+            2 => CUSTOMISE_TWO,
+            _ => CUSTOMISE_THREE,
+        },
+        Task::Segment => SEGMENT,
+        Task::Depth => DEPTH,
+        Task::Edges => EDGES,
+        Task::Control => match (plan.control == ControlKind::Mask, plan.assets > 0) {
+            (true, true) => CONTROL_MASK_ASSET,
+            (true, false) => CONTROL_MASK,
+            (false, true) => CONTROL_MAP_ASSET,
+            (false, false) => CONTROL_MAP,
+        },
+        Task::Outpaint => match (facts.outside, plan.assets > 0) {
+            (true, true) => OUTPAINT_ASSET,
+            (true, false) => OUTPAINT,
+            (false, true) => INPAINT_ASSET,
+            (false, false) => INPAINT,
+        },
+        Task::IdentityPair => IDENTITY,
+        Task::Frame2Frame => match facts.change {
+            Some((Change::Absent, true)) => FRAME_ADD,
+            Some((Change::Absent, false)) | None => FRAME_REMOVE,
+            Some((Change::Moved(..), _)) => FRAME_MOVE,
+            Some((Change::Turned(_), _)) => FRAME_TURN,
+            Some((Change::Posed, _)) => FRAME_POSE,
+            Some((Change::Resized(factor), backward)) => {
+                if (factor > 1.0) != backward {
+                    FRAME_LARGER
+                } else {
+                    FRAME_SMALLER
+                }
+            }
+            Some((Change::Recoloured(_), _)) => FRAME_COLOUR,
+            Some((Change::Made(_), _)) => FRAME_MADE,
+            Some((Change::Relit, _)) => FRAME_LIGHT,
+            Some((Change::Orbited(_), _)) => FRAME_ORBIT,
+        },
+    }
+}
+
+fn way(u: f32, v: f32) -> String {
+    let side = if u > 0.0 { "right" } else { "left" };
+    match v {
+        v if v > 0.07 => format!("to the {side} and nearer"),
+        v if v < -0.07 => format!("to the {side} and farther back"),
+        _ => format!("to the {side}"),
+    }
+}
+
+/// The caption of a plan of which `facts` are known.
+pub fn caption(pack: &Pack, plan: &Plan, facts: &Facts, rng: &mut ChaCha8Rng) -> Caption {
     let inputs = plan.inputs();
     let word = |input: Input| {
         let at = inputs.iter().position(|&i| i == input)?;
         Some(format!("IMG{}", at + 1))
     };
-    let subject = &pack.objects[plan.subject];
-    let vague = word(Input::Asset).is_some() || plan.task == Task::Remove;
-    let noun_words = noun(subject, vague, rng);
-    let mut words = vec![
+    let subject = &pack.objects[facts.objects[0]];
+    // Where a picture or a place points at it, an artist may call it a thing.
+    let vague = word(Input::Asset(0)).is_some() || plan.task == Task::Remove;
+    let recoloured = match facts.change {
+        Some((Change::Recoloured(new), backward)) => Some((new, backward)),
+        _ => None,
+    };
+    let noun_words = match recoloured {
+        // The colour is what changes: it does not name the object.
+        Some((new, true)) if rng.random_bool(0.3) => format!("{new} {}", subject.name),
+        Some(_) => subject.name.clone(),
+        None => noun(subject, vague, rng),
+    };
+    let mut words = Words(vec![
         ("the", format!("the {noun_words}")),
         ("The", format!("The {noun_words}")),
         ("an", format!("{} {noun_words}", article(&noun_words))),
@@ -254,54 +239,82 @@ pub fn caption(pack: &Pack, plan: &Plan, rng: &mut ChaCha8Rng) -> Caption {
             "An",
             capitalised(&format!("{} {noun_words}", article(&noun_words))),
         ),
-        ("noun", noun_words),
-        ("side", side_words(Side::of(plan.u), rng).to_owned()),
-    ];
-    if plan.task == Task::Move && Side::of(plan.from_u) != Side::of(plan.u) {
-        words.push(("from", side_words(Side::of(plan.from_u), rng).to_owned()));
+        ("side", side_words(Side::of(facts.u), rng).to_owned()),
+    ]);
+    let mut all = vec![format!("{} {noun_words}", article(&noun_words))];
+    words.0.push(("noun", noun_words));
+    for (at, &object) in facts.objects.iter().enumerate().skip(1) {
+        let other = noun(&pack.objects[object], false, rng);
+        if let Some(hole) = ["", "b", "d"].get(at) {
+            words.0.push((hole, format!("the {other}")));
+        }
+        all.push(format!("{} {other}", article(&other)));
+    }
+    words.0.push(("all", list(&all)));
+    words.0.push(("All", capitalised(&list(&all))));
+    if let Some(from) = facts.from_u
+        && Side::of(from) != Side::of(facts.u)
+    {
+        words
+            .0
+            .push(("from", side_words(Side::of(from), rng).to_owned()));
     }
     for (hole, input) in [
         ("C", Input::Canvas),
-        ("A", Input::Asset),
+        ("A", Input::Asset(0)),
+        ("B", Input::Asset(1)),
+        ("D", Input::Asset(2)),
         ("P", Input::Placement),
+        ("K", Input::Map(plan.control)),
         ("F", Input::MaskFrom),
         ("M", Input::Mask),
     ] {
-        words.extend(word(input).map(|w| (hole, w)));
+        words.0.extend(word(input).map(|w| (hole, w)));
     }
-    if plan.task != Task::IdentityPair {
-        words.extend(place(pack, plan.backdrop, rng).map(|p| ("place", p)));
-    }
-    if let Some(companion) = &plan.companion {
-        let other = noun(&pack.objects[companion.object], false, rng);
-        let relation = if companion.in_front {
-            *["behind", "partly behind"].choose(rng).unwrap_or(&"behind")
-        } else {
-            let beside = if plan.u < companion.u {
-                "to the left of"
-            } else {
-                "to the right of"
-            };
-            *["next to", "beside", "near", beside]
-                .choose(rng)
-                .unwrap_or(&"near")
-        };
-        words.push(("rel", format!("{relation} the {other}")));
-    }
-    let words = Words(words);
-    let phrases = match plan.task {
-        Task::InsertReference => INSERT_REFERENCE,
-        Task::InsertWords => INSERT_WORDS,
-        Task::Remove => REMOVE,
-        Task::Move => MOVE,
-        Task::IdentityPair => IDENTITY,
+    let map = match plan.control {
+        ControlKind::Depth => "depth map",
+        _ => *["edges", "edge map", "edge drawing"]
+            .choose(rng)
+            .unwrap_or(&"edges"),
     };
-    // Without a mask only words can say where: phrases that say so, then.
-    let says_where = |p: &str| {
-        !(plan.level.is_none() && plan.task != Task::IdentityPair)
-            || p.contains("{side}")
-            || p.contains("{rel}")
-    };
+    words.0.push(("map", map.to_owned()));
+    match facts.change {
+        Some((Change::Moved(u, v), backward)) => {
+            let sign = if backward { -1.0 } else { 1.0 };
+            words.0.push(("way", way(sign * u, sign * v)));
+        }
+        Some((Change::Recoloured(new), backward)) => {
+            let own = subject.colours.first().map_or(new, String::as_str);
+            words
+                .0
+                .push(("colour", if backward { own } else { new }.to_owned()));
+        }
+        Some((Change::Made(stuff), _)) => words.0.push(("stuff", stuff.to_owned())),
+        Some((Change::Orbited(angle), backward)) => {
+            // Turning about y from z to x takes the camera to the right.
+            let right = (angle > 0.0) != backward;
+            let round = if right { "to the right" } else { "to the left" };
+            words.0.push(("round", round.to_owned()));
+        }
+        _ => {}
+    }
+    if plan.task != Task::IdentityPair
+        && let Some(place) = place(pack, plan.wish.backdrop, rng)
+    {
+        words.0.push(("Place", capitalised(&place)));
+        words.0.push(("place", place));
+    }
+    if let Some((relation, object)) = facts.relation {
+        let other = noun(&pack.objects[object], false, rng);
+        words
+            .0
+            .push(("rel", related(relation, &format!("the {other}"), rng)));
+    }
+    let phrases = phrases(plan, facts);
+    // Without a mask only words can say where an object goes: phrases that say so, then.
+    let placed = matches!(plan.task, Task::InsertReference | Task::InsertWords);
+    let says_where =
+        |p: &str| !(plan.level.is_none() && placed) || p.contains("{side}") || p.contains("{rel}");
     let mut usable: Vec<String> = phrases
         .iter()
         .filter(|p| says_where(p) && (!plan.placement || p.contains("{P}") || p.contains("{A}")))
@@ -311,7 +324,11 @@ pub fn caption(pack: &Pack, plan: &Plan, rng: &mut ChaCha8Rng) -> Caption {
         usable.extend(phrases.iter().filter_map(|p| words.fill(p)));
     }
     let mut base = usable.choose(rng).cloned().unwrap_or_default();
-    if plan.task != Task::IdentityPair && rng.random_bool(0.15) {
+    let edits = matches!(
+        plan.task,
+        Task::InsertReference | Task::InsertWords | Task::Remove | Task::Move
+    );
+    if edits && rng.random_bool(0.15) {
         // The last ones speak of an object that is put in.
         let count = if plan.task == Task::Remove {
             3
@@ -326,6 +343,14 @@ pub fn caption(pack: &Pack, plan: &Plan, rng: &mut ChaCha8Rng) -> Caption {
             base = format!("{base} {extra}");
         }
     }
+    if plan.joint {
+        let also = [
+            "Also give its mask as RES2.",
+            "RES1 is the picture, RES2 the mask of the object.",
+            "Give the picture and the mask of the object.",
+        ];
+        base = format!("{base} {}", also.choose(rng).unwrap_or(&also[0]));
+    }
     if rng.random_bool(0.12) {
         // Artists don't always end a line with a full stop, or start it with a capital.
         base = base.trim_end_matches('.').to_owned();
@@ -337,7 +362,7 @@ pub fn caption(pack: &Pack, plan: &Plan, rng: &mut ChaCha8Rng) -> Caption {
         }
     }
     Caption {
-        tags: tags(plan)
+        tags: tags(plan, facts)
             .into_iter()
             .filter(|_| !rng.random_bool(0.12))
             .collect(),
@@ -345,21 +370,37 @@ pub fn caption(pack: &Pack, plan: &Plan, rng: &mut ChaCha8Rng) -> Caption {
     }
 }
 
-/// The context tags that belong to a plan.
-fn tags(plan: &Plan) -> Vec<&'static str> {
+/// The context tags that belong to a plan, in the order of [`TAGS`].
+fn tags(plan: &Plan, facts: &Facts) -> Vec<&'static str> {
+    let [
+        realistic,
+        synthetic,
+        still,
+        dynamic,
+        novel,
+        perception,
+        reference,
+    ] = TAGS;
+    let alone = plan.task == Task::IdentityPair;
     let mut tags = Vec::with_capacity(3);
-    if plan.task != Task::IdentityPair {
-        tags.push(match plan.backdrop {
-            Backdrop::Panorama(_) | Backdrop::Photo(_) => "realistic style",
-            Backdrop::Floor(_) => "synthetic style",
+    tags.push(match plan.wish.backdrop {
+        Backdrop::Panorama(_) | Backdrop::Photo(_) if !alone => realistic,
+        _ => synthetic,
+    });
+    if alone {
+        tags.push(dynamic);
+    } else if plan.task.is_perception() {
+        tags.push(perception);
+    } else if plan.task.has_canvas() {
+        tags.push(match facts.change {
+            Some((change, _)) if !change.is_still() => dynamic,
+            _ => still,
         });
-        tags.push("static scenario");
-    } else {
-        tags.push("synthetic style");
-        tags.push("dynamic scenario");
+    } else if !plan.inputs().is_empty() {
+        tags.push(novel);
     }
-    if matches!(plan.task, Task::InsertReference | Task::IdentityPair) {
-        tags.push("with reference object");
+    if plan.assets > 0 {
+        tags.push(reference);
     }
     tags
 }

@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
-use super::caption::caption;
-use super::plan::{Planner, generator};
 use super::sample::Maker;
+use super::task::Weights;
+use super::tokens;
+use super::video::frames::films;
+use super::video::samples::{Words, samples};
+use super::video::shard::Shards;
 use crate::world::pack::{Pack, Split};
 
 /// Make training samples from an asset pack.
@@ -19,6 +22,8 @@ pub enum DataCommand {
     Captions(CaptionsArgs),
     /// Write samples as records, to standard output or a file.
     Stream(StreamArgs),
+    /// Make samples from real video, as WebDataset shards with an index.
+    Video(VideoArgs),
     /// Draw a contact sheet of samples: inputs, output, object, changed pixels.
     Sheet(SheetArgs),
 }
@@ -41,6 +46,10 @@ pub struct SourceArgs {
     /// Threads that render
     #[arg(long, default_value_t = 1)]
     pub workers: usize,
+    /// How often each task comes up: task=weight,task=weight, or a JSON file of {"task": weight}; insertion with
+    /// reference is half if left out
+    #[arg(long, value_name = "LIST|FILE")]
+    pub tasks: Option<String>,
 }
 
 /// Arguments of `inlay data stream`.
@@ -74,6 +83,38 @@ pub struct SheetArgs {
     pub out: PathBuf,
 }
 
+/// Arguments of `inlay data video`.
+#[derive(Debug, Args)]
+pub struct VideoArgs {
+    /// A film, a folder of frames, or a folder of films
+    #[arg(value_name = "FILE|DIR")]
+    pub source: PathBuf,
+    /// The folder for the shards
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The tokenizer.json that turns captions into tokens
+    #[arg(long, value_name = "FILE")]
+    pub tokenizer: Option<PathBuf>,
+    /// Side of the pictures in pixels: a multiple of 16 from 32 to 512
+    #[arg(long, default_value_t = 128)]
+    pub size: usize,
+    /// Frames taken of a second of film
+    #[arg(long, default_value_t = 4.0)]
+    pub rate: f32,
+    /// What moves, such as "red car"
+    #[arg(long, value_name = "WORDS")]
+    pub object: Option<String>,
+    /// What happens from frame to frame, as an instruction
+    #[arg(long, value_name = "TEXT")]
+    pub caption: Option<String>,
+    /// Seed of what is left to chance
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Samples in a shard
+    #[arg(long, default_value_t = 1000)]
+    pub shard: usize,
+}
+
 /// Arguments of `inlay data captions`.
 #[derive(Debug, Args)]
 pub struct CaptionsArgs {
@@ -89,6 +130,9 @@ pub struct CaptionsArgs {
     /// Which part of the pack
     #[arg(long, value_enum, default_value = "train")]
     pub split: Split,
+    /// How often each task comes up, as for a stream
+    #[arg(long, value_name = "LIST|FILE")]
+    pub tasks: Option<String>,
 }
 
 /// Runs one of the commands.
@@ -97,12 +141,27 @@ pub fn run(command: DataCommand) -> anyhow::Result<()> {
         DataCommand::Captions(args) => quiet(captions(&args)),
         DataCommand::Stream(args) => quiet(stream(&args)),
         DataCommand::Sheet(args) => sheet(&args),
+        DataCommand::Video(args) => video(&args),
     }
 }
 
 fn maker(source: &SourceArgs, tokenizer: Option<&Path>) -> anyhow::Result<Maker> {
     let pack = Pack::open(&source.pack, source.split)?;
-    Maker::new(pack, tokenizer, source.size, source.seed)
+    let weights = weights(source.tasks.as_deref())?;
+    Maker::weighted(pack, tokenizer, source.size, source.seed, weights)
+}
+
+/// Task weights from a list or a JSON file.
+fn weights(given: Option<&str>) -> anyhow::Result<Weights> {
+    let Some(given) = given else {
+        return Ok(Weights::default());
+    };
+    if given.ends_with(".json") {
+        let text = std::fs::read_to_string(given)
+            .with_context(|| format!("{given} can't be read; name a JSON file of task weights"))?;
+        return Weights::parse(&text);
+    }
+    Weights::parse(given)
 }
 
 fn stream(args: &StreamArgs) -> anyhow::Result<()> {
@@ -138,14 +197,51 @@ fn sheet(args: &SheetArgs) -> anyhow::Result<()> {
 
 fn captions(args: &CaptionsArgs) -> anyhow::Result<()> {
     let pack = Pack::open(&args.pack, args.split)?;
-    let planner = Planner::new(&pack)?;
+    let weights = weights(args.tasks.as_deref())?;
+    let maker = Maker::weighted(pack, None, 64, args.seed, weights)?;
     let mut out = BufWriter::new(io::stdout().lock());
     for index in 0..args.count {
-        let plan = planner.plan(&pack, args.seed, index, 0);
-        let text = caption(&pack, &plan, &mut generator(args.seed, index, 1)).text();
-        writeln!(out, "{text}")?;
+        if let Some((_, caption)) = maker.caption(index) {
+            writeln!(out, "{}", caption.text())?;
+        }
     }
     out.flush()?;
+    Ok(())
+}
+
+fn video(args: &VideoArgs) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        args.size.is_multiple_of(16) && (32..=512).contains(&args.size),
+        "the size must be a multiple of 16 from 32 to 512"
+    );
+    anyhow::ensure!(
+        args.rate.is_finite() && args.rate > 0.0,
+        "the rate must be above 0 frames a second"
+    );
+    let tokenizer = args.tokenizer.as_deref().map(tokens::open).transpose()?;
+    let words = Words {
+        object: args.object.clone(),
+        caption: args.caption.clone(),
+    };
+    let mut shards = Shards::create(&args.out, "video", args.size, args.shard)?;
+    for (at, film) in films(&args.source, args.size, args.rate)?
+        .iter()
+        .enumerate()
+    {
+        let mut records = samples(film, &words, args.seed + at as u64);
+        for record in &mut records {
+            record.tokens = tokens::tokens(tokenizer.as_ref(), &record.text)?;
+            shards.add(&format!("{at:04}-{:06}", record.id), record)?;
+        }
+        eprintln!(
+            "{}: {} samples of {} frames",
+            film.name,
+            records.len(),
+            film.frames.len()
+        );
+    }
+    let count = shards.finish()?;
+    eprintln!("{count} samples in {}", args.out.display());
     Ok(())
 }
 

@@ -1,52 +1,17 @@
 //! What a sample is to be, decided before anything is rendered: the task, the assets, where things stand and which
-//! inputs the model gets. Captions need nothing more than this.
+//! inputs the model gets.
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
-use crate::doc::Level;
+pub use super::task::{Task, Weights};
+use crate::doc::{ControlKind, Level};
+use crate::world::casting::Casting;
+pub use crate::world::casting::generator;
+use crate::world::clip::ChangeKind;
 use crate::world::pack::{ObjectKind, Pack, PackError};
-pub use crate::world::scene::Backdrop;
-
-/// What the model is asked to do. The numbers are the record's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u16)]
-pub enum Task {
-    /// Put the asset's object into the canvas.
-    InsertReference = 0,
-    /// Put an object named in words into the canvas.
-    InsertWords = 1,
-    /// Take an object and its shadow away.
-    Remove = 2,
-    /// Move an object from one mask to another.
-    Move = 3,
-    /// Show the asset's object from another side, on its own.
-    IdentityPair = 12,
-}
-
-impl Task {
-    /// All tasks that are made, with their share of the samples.
-    pub const SHARES: [(Task, f32); 5] = [
-        (Task::InsertReference, 0.60),
-        (Task::InsertWords, 0.08),
-        (Task::Remove, 0.12),
-        (Task::Move, 0.08),
-        (Task::IdentityPair, 0.12),
-    ];
-
-    /// The name used on the command line and in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Task::InsertReference => "insert_reference",
-            Task::InsertWords => "insert_words",
-            Task::Remove => "remove",
-            Task::Move => "move",
-            Task::IdentityPair => "identity_pair",
-        }
-    }
-}
+pub use crate::world::stage::Backdrop;
+use crate::world::stage::{Part, Where, Wish};
 
 /// Where in the picture something is, from left to right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,20 +35,7 @@ impl Side {
     }
 }
 
-/// A second object in the scene.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Companion {
-    /// Position in [`Pack::objects`].
-    pub object: usize,
-    /// Where it stands, 0..1 from left to right.
-    pub u: f32,
-    /// Its height as a share of the frame's.
-    pub size: f32,
-    /// It stands nearer to the camera than the subject and may hide a part of it.
-    pub in_front: bool,
-}
-
-/// How the asset picture is shown.
+/// How an asset picture is shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum AssetGround {
     /// Cut out, on one colour.
@@ -99,173 +51,110 @@ pub struct Plan {
     pub task: Task,
     /// Seed of everything that is decided while rendering.
     pub seed: u64,
-    /// The object it is about, by position in [`Pack::objects`].
-    pub subject: usize,
-    /// Which of its files is in the scene, and which in the asset picture.
-    pub files: [usize; 2],
-    /// What is around it.
-    pub backdrop: Backdrop,
-    /// Where the subject stands, 0..1 from left to right.
-    pub u: f32,
-    /// Where it stood before, for moves.
-    pub from_u: f32,
-    /// Its height (or width, if that is larger) as a share of the frame's.
-    pub size: f32,
-    /// Another object in the scene.
-    pub companion: Option<Companion>,
+    /// The scene; its first part is the object it is about.
+    pub wish: Wish,
+    /// Which of the subject's files the asset picture shows.
+    pub asset_file: usize,
     /// The mask's level; `None` for no mask.
     pub level: Option<Level>,
     /// A placement control is given.
     pub placement: bool,
+    /// How many asset pictures are given.
+    pub assets: usize,
+    /// The map that steers, for [`Task::Control`].
+    pub control: ControlKind,
+    /// What changes, for [`Task::Frame2Frame`].
+    pub change: ChangeKind,
+    /// The second frame is the canvas.
+    pub backward: bool,
+    /// The object's mask is a second output.
+    pub joint: bool,
     /// The asset picture's ground.
     pub asset_ground: AssetGround,
     /// The object's share of the mask is told.
     pub fit_known: bool,
 }
 
-/// The generator of decision `lane` of sample `index` in the stream of `seed`.
-pub fn generator(seed: u64, index: u64, lane: u64) -> ChaCha8Rng {
-    let mut hasher = blake3::Hasher::new();
-    for part in [seed, index, lane] {
-        hasher.update(&part.to_le_bytes());
-    }
-    ChaCha8Rng::from_seed(*hasher.finalize().as_bytes())
-}
-
 /// Draws plans from one pack.
 pub struct Planner {
-    standing: Vec<usize>,
-    standing_cutouts: Vec<usize>,
-    any: Vec<usize>,
-    floors: Vec<usize>,
-    photos: Vec<usize>,
-    groceries: Vec<usize>,
-    tiles: usize,
+    casting: Casting,
+    weights: Weights,
 }
 
 impl Planner {
     /// A planner for `pack`; an error if nothing in it can stand.
-    pub fn new(pack: &Pack) -> Result<Self, PackError> {
-        let objects = |keep: &dyn Fn(&crate::world::pack::Object) -> bool| -> Vec<usize> {
-            (0..pack.objects.len())
-                .filter(|&i| keep(&pack.objects[i]))
-                .collect()
-        };
-        let photos = |grocery: bool| -> Vec<usize> {
-            (0..pack.photos.len())
-                .filter(|&i| pack.photos[i].grocery == grocery)
-                .collect()
-        };
-        let planner = Self {
-            standing: objects(&|o| o.stands && o.kind == ObjectKind::Mesh),
-            standing_cutouts: objects(&|o| o.stands && o.kind == ObjectKind::Cutout),
-            any: objects(&|_| true),
-            floors: (0..pack.panoramas.len())
-                .filter(|&i| pack.panoramas[i].flat_ground)
-                .collect(),
-            // Those with ground to stand on come up three times as often.
-            photos: photos(false)
-                .into_iter()
-                .flat_map(|i| std::iter::repeat_n(i, if pack.photos[i].ground { 3 } else { 1 }))
-                .collect(),
-            groceries: photos(true),
-            tiles: pack.tiles.len(),
-        };
-        if planner.standing.is_empty() && planner.standing_cutouts.is_empty() {
-            return Err(PackError::Missing("objects that can stand"));
-        }
-        Ok(planner)
-    }
-
-    fn object(&self, rng: &mut ChaCha8Rng) -> usize {
-        let cutout = rng.random_bool(0.18);
-        let (first, second) = if cutout {
-            (&self.standing_cutouts, &self.standing)
-        } else {
-            (&self.standing, &self.standing_cutouts)
-        };
-        let list = if first.is_empty() { second } else { first };
-        list.choose(rng).copied().unwrap_or(0)
-    }
-
-    fn backdrop(&self, rng: &mut ChaCha8Rng) -> Backdrop {
-        let pick = rng.random::<f32>();
-        let choose = |list: &[usize], rng: &mut ChaCha8Rng| list.choose(rng).copied();
-        let found = match pick {
-            p if p < 0.48 => choose(&self.floors, rng).map(Backdrop::Panorama),
-            p if p < 0.58 => choose(&self.photos, rng).map(Backdrop::Photo),
-            p if p < 0.71 => choose(&self.groceries, rng).map(Backdrop::Photo),
-            _ => None,
-        };
-        found.unwrap_or_else(|| {
-            // Six tiles tire the eye: half of the floors are made up.
-            let made_up = self.tiles == 0 || rng.random_bool(0.5);
-            Backdrop::Floor((!made_up).then(|| rng.random_range(0..self.tiles)))
+    pub fn new(pack: &Pack, weights: Weights) -> Result<Self, PackError> {
+        Ok(Self {
+            casting: Casting::new(pack)?,
+            weights,
         })
+    }
+
+    /// Who chooses objects and backdrops.
+    pub fn casting(&self) -> &Casting {
+        &self.casting
     }
 
     /// The plan of sample `index`, attempt `attempt`, in the stream of `seed`.
     pub fn plan(&self, pack: &Pack, seed: u64, index: u64, attempt: u64) -> Plan {
-        let mut rng = generator(seed, index, 2 * attempt);
+        // The task stays when an attempt fails: what is hard to stage must not come up less often.
+        let task = self.weights.at(generator(seed, index, 0).random());
+        let mut rng = generator(seed, index, 2 * attempt + 2);
         let rng = &mut rng;
-        let mut pick = rng.random::<f32>();
-        let mut task = Task::InsertReference;
-        for (candidate, share) in Task::SHARES {
-            task = candidate;
-            pick -= share;
-            if pick < 0.0 {
-                break;
+        let control = *[
+            ControlKind::Mask,
+            ControlKind::Edge,
+            ControlKind::Edge,
+            ControlKind::Depth,
+        ]
+        .choose(rng)
+        .unwrap_or(&ControlKind::Edge);
+        let exact = task == Task::Depth || task == Task::Control && control == ControlKind::Depth;
+        let mut wish = self.casting.wish(pack, rng);
+        let subject = match task {
+            // Anything can be shown alone.
+            Task::IdentityPair if rng.random_bool(0.5) => {
+                self.casting.any.choose(rng).copied().unwrap_or(0)
             }
-        }
-        let subject = if task == Task::IdentityPair {
-            if rng.random_bool(0.5) {
-                self.any.choose(rng).copied().unwrap_or(0)
-            } else {
-                self.object(rng)
-            }
-        } else {
-            self.object(rng)
+            _ => wish.parts[0].object,
         };
-        let count = pack.objects[subject].files.len();
+        let object = &pack.objects[subject];
+        if exact {
+            wish.backdrop = self.casting.backdrop(object.reach, true, rng);
+        }
+        let count = object.files.len();
         let in_scene = rng.random_range(0..count);
-        let in_asset = match pack.objects[subject].kind {
+        let asset_file = match object.kind {
             ObjectKind::Cutout => rng.random_range(0..count),
             // A pose differs only at times: the artist's picture mostly shows the object as it is.
             ObjectKind::Mesh if rng.random_bool(0.3) => rng.random_range(0..count),
             ObjectKind::Mesh => in_scene,
         };
-        let size = rng.random_range(0.22..0.62f32);
-        let u = rng.random_range(0.24..0.76f32);
-        let mut from_u = rng.random_range(0.2..0.8f32);
-        if (from_u - u).abs() < 0.25 {
-            from_u = if u < 0.5 {
-                rng.random_range(0.62..0.8)
-            } else {
-                rng.random_range(0.2..0.38)
-            };
+        wish.parts[0] = Part {
+            object: subject,
+            file: in_scene,
+            place: Where::Subject,
+            facing: None,
+        };
+        let assets = match task {
+            Task::InsertReference | Task::IdentityPair => 1,
+            Task::Customise => rng.random_range(1..=wish.parts.len().min(3)),
+            Task::Control => usize::from(rng.random_bool(0.35)),
+            Task::Outpaint => usize::from(rng.random_bool(0.5)),
+            _ => 0,
+        };
+        if task == Task::Customise {
+            wish.parts.truncate(assets);
         }
-        let companion = (task != Task::IdentityPair && rng.random_bool(0.35)).then(|| {
-            let in_front = task == Task::InsertReference && rng.random_bool(0.3);
-            let side = if u < 0.5 { 1.0 } else { -1.0 };
-            let gap = if in_front {
-                rng.random_range(0.1..0.25)
-            } else {
-                rng.random_range(0.25..0.5)
-            };
-            Companion {
-                object: self.object(rng),
-                u: (u + side * gap).clamp(0.05, 0.95),
-                size: rng.random_range(0.18..0.45),
-                in_front,
-            }
-        });
         let level = {
             let masked = match task {
                 Task::InsertReference => rng.random_bool(0.90),
                 Task::InsertWords => rng.random_bool(0.80),
                 Task::Remove => rng.random_bool(0.92),
-                Task::Move => true,
-                Task::IdentityPair => false,
+                Task::Customise => assets == 1 && rng.random_bool(0.4),
+                Task::Move | Task::Outpaint => true,
+                Task::Control => control == ControlKind::Mask,
+                _ => false,
             };
             let at = rng.random::<f32>();
             masked.then_some(match at {
@@ -282,18 +171,37 @@ impl Planner {
             g if g < 0.80 => AssetGround::Plain(std::array::from_fn(|_| rng.random_range(20..236))),
             _ => AssetGround::Scene,
         };
+        let change = *[
+            ChangeKind::Absent,
+            ChangeKind::Absent,
+            ChangeKind::Moved,
+            ChangeKind::Moved,
+            ChangeKind::Turned,
+            ChangeKind::Posed,
+            ChangeKind::Resized,
+            ChangeKind::Recoloured,
+            ChangeKind::Recoloured,
+            ChangeKind::Made,
+            ChangeKind::Relit,
+            ChangeKind::Orbited,
+        ]
+        .choose(rng)
+        .unwrap_or(&ChangeKind::Absent);
+        let masked = level.is_some();
         Plan {
             task,
-            subject,
-            files: [in_scene, in_asset],
-            backdrop: self.backdrop(rng),
-            u,
-            from_u,
-            size,
-            companion,
+            wish,
+            asset_file,
             level,
             // The program lays a collage under most jobs (pipeline::collage).
             placement: task == Task::InsertReference && rng.random_bool(0.7),
+            assets,
+            control,
+            change,
+            backward: rng.random_bool(0.5),
+            joint: masked
+                && matches!(task, Task::InsertReference | Task::InsertWords)
+                && rng.random_bool(0.06),
             asset_ground,
             fit_known: rng.random_bool(0.5),
             seed: rng.random(),
@@ -301,15 +209,17 @@ impl Planner {
     }
 }
 
-/// The place of each input of a plan, in the order the model gets them.
+/// What an input of a sample is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
     /// The picture to edit.
     Canvas,
-    /// The object's other picture.
-    Asset,
+    /// Another picture of the object of a part of the wish.
+    Asset(usize),
     /// The rough collage.
     Placement,
+    /// A map that steers.
+    Map(ControlKind),
     /// The mask where the object is (moves only).
     MaskFrom,
     /// The mask where the object goes, or is.
@@ -317,17 +227,23 @@ pub enum Input {
 }
 
 impl Plan {
-    /// The inputs in order: canvas, asset, controls, masks.
+    /// The object it is about, by position in [`Pack::objects`].
+    pub fn subject(&self) -> usize {
+        self.wish.parts[0].object
+    }
+
+    /// The inputs in order: canvas, assets, controls, masks.
     pub fn inputs(&self) -> Vec<Input> {
         let mut inputs = Vec::with_capacity(4);
-        if self.task != Task::IdentityPair {
+        if self.task.has_canvas() {
             inputs.push(Input::Canvas);
         }
-        if matches!(self.task, Task::InsertReference | Task::IdentityPair) {
-            inputs.push(Input::Asset);
-        }
+        inputs.extend((0..self.assets).map(Input::Asset));
         if self.placement {
             inputs.push(Input::Placement);
+        }
+        if self.task == Task::Control && self.control != ControlKind::Mask {
+            inputs.push(Input::Map(self.control));
         }
         if self.task == Task::Move {
             inputs.push(Input::MaskFrom);

@@ -15,6 +15,15 @@ pub const MAGIC: &[u8; 8] = b"INLAYDS1";
 /// [`Input::kind`] and [`Input::level`] of inputs that have none.
 pub const NONE: u8 = 255;
 
+/// Kind of an output that is a picture.
+pub const PICTURE: u8 = 0;
+/// Kind of an output that is a mask, white on black.
+pub const MASK: u8 = 1;
+/// Kind of an output that is a depth map: near is bright.
+pub const DEPTH: u8 = 2;
+/// Kind of an output that shows edges, bright on dark.
+pub const EDGES: u8 = 3;
+
 /// One input picture of a sample.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
@@ -41,11 +50,11 @@ pub struct Record {
     pub seed: u64,
     /// [`super::plan::Task`] as a number.
     pub task: u16,
-    /// Bit 0: a still scene (with a canvas); bit 1: held out.
+    /// Bit 0: a still scene, of which the canvas shows what does not change; bit 1: held out.
     pub flags: u16,
     /// Inputs in IMG order.
     pub inputs: Vec<Input>,
-    /// Kinds (0 a picture) and pictures, in RES order.
+    /// Kinds ([`PICTURE`], [`MASK`], [`DEPTH`], [`EDGES`]) and pictures, in RES order.
     pub outputs: Vec<(u8, Vec<[u8; 3]>)>,
     /// Token ids with the end token.
     pub tokens: Vec<u16>,

@@ -1,9 +1,9 @@
 //! A pinhole camera.
 
-use super::vector::{V3, add, cross, dot, scale, sub, unit};
+use super::vector::{V3, add, cross, dot, scale, sub, turn, unit};
 
 /// Where the camera is and how it looks; pixel coordinates have the origin at the top left.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Camera {
     /// Position.
     pub eye: V3,
@@ -39,6 +39,18 @@ impl Camera {
         }
     }
 
+    /// The same camera at `eye`, turned by `angle` radians about the y axis.
+    pub fn moved(&self, eye: V3, angle: f32) -> Self {
+        Self {
+            eye,
+            right: turn(self.right, angle),
+            up: turn(self.up, angle),
+            forward: turn(self.forward, angle),
+            yaw: self.yaw + angle,
+            ..*self
+        }
+    }
+
     /// Pixel column and row, and the distance along the view direction, which is ≤ 0 behind the camera.
     pub fn project(&self, p: V3) -> [f32; 3] {
         let d = sub(p, self.eye);
@@ -49,6 +61,22 @@ impl Camera {
             self.centre[1] - f * dot(d, self.up),
             depth,
         ]
+    }
+
+    /// A point in coordinates of the view: what is at (x, y, z) there is seen at pixel (x / z, y / z), at depth z.
+    pub fn view(&self, p: V3) -> V3 {
+        let d = sub(p, self.eye);
+        let depth = dot(d, self.forward);
+        [
+            self.centre[0] * depth + self.focal * dot(d, self.right),
+            self.centre[1] * depth - self.focal * dot(d, self.up),
+            depth,
+        ]
+    }
+
+    /// The direction it looks to.
+    pub fn forward(&self) -> V3 {
+        self.forward
     }
 
     /// The direction (not of length 1) in which pixel position (x, y) looks.

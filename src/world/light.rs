@@ -14,6 +14,24 @@ pub struct RadianceMap {
     pub radiance: Vec<V3>,
 }
 
+impl RadianceMap {
+    /// The map turned about the y axis by about `angle` radians (whole columns).
+    pub fn turned(&self, angle: f32) -> Self {
+        let shift = (angle / std::f32::consts::TAU * self.width as f32).round() as i64;
+        let mut radiance = Vec::with_capacity(self.radiance.len());
+        for row in self.radiance.chunks(self.width.max(1)) {
+            for x in 0..row.len() as i64 {
+                radiance.push(row[(x - shift).rem_euclid(row.len() as i64) as usize]);
+            }
+        }
+        Self {
+            radiance,
+            width: self.width,
+            height: self.height,
+        }
+    }
+}
+
 /// The direction of a panorama's position, u and v in 0..1.
 pub fn direction(u: f32, v: f32) -> V3 {
     let azimuth = std::f32::consts::TAU * u - std::f32::consts::PI;
@@ -53,6 +71,8 @@ pub struct Patch {
     pub direction: V3,
     /// Its part of the ground's irradiance / π.
     pub ground: V3,
+    /// Its irradiance / π on a surface that faces it.
+    pub flux: V3,
     /// Its weight in a surface's sky visibility.
     pub weight: f32,
 }
@@ -168,6 +188,7 @@ impl Light {
             patches: std::array::from_fn(|i| Patch {
                 direction: directions[i],
                 ground: ground[i],
+                flux: scale(ground[i], 1.0 / directions[i][1].max(0.2)),
                 weight: weight[i],
             }),
         }
@@ -181,6 +202,22 @@ impl Light {
         }
         // Few harmonics ring: no side of a real object is black.
         let floor = 0.25 * 0.282_095;
+        std::array::from_fn(|c| sum[c].max(self.harmonics[0][c] * floor))
+    }
+
+    /// Radiance from a direction, as smooth as the harmonics are.
+    pub fn radiance(&self, towards: V3) -> V3 {
+        let mut sum = [0.0; 3];
+        for (i, (h, b)) in self.harmonics.iter().zip(basis(towards)).enumerate() {
+            let factor = match i {
+                0 => 1.0,
+                1..4 => 1.5,
+                // The full factor would ring.
+                _ => 2.0,
+            };
+            sum = add(sum, scale(*h, b * factor));
+        }
+        let floor = 0.15 * 0.282_095;
         std::array::from_fn(|c| sum[c].max(self.harmonics[0][c] * floor))
     }
 
@@ -208,6 +245,7 @@ impl Light {
         }
         for p in &mut self.patches {
             p.ground = times(p.ground, by);
+            p.flux = times(p.flux, by);
             p.weight *= luminance(by);
         }
         if let Some(sun) = &mut self.sun {

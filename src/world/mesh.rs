@@ -1,9 +1,9 @@
 //! Objects as triangles: glTF files, and cut-out pictures raised to a relief.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::texture::{Texture, Wrap};
-use super::vector::{V3, unit};
+use super::vector::{V3, luminance, times, unit};
 
 /// What a surface looks like.
 pub struct Material {
@@ -33,6 +33,7 @@ pub struct Mesh {
     pub materials: Vec<Material>,
     /// Made from a picture: only its front may be shown.
     pub relief: bool,
+    brightness: OnceLock<f32>,
 }
 
 /// Why a mesh could not be made.
@@ -217,6 +218,33 @@ impl Mesh {
             surfaces: Vec::new(),
             materials: Vec::new(),
             relief,
+            brightness: OnceLock::new(),
         }
+    }
+
+    /// The mean luminance of its materials, each by its number of triangles.
+    pub fn brightness(&self) -> f32 {
+        *self.brightness.get_or_init(|| {
+            let means: Vec<f32> = self
+                .materials
+                .iter()
+                .map(|m| {
+                    let own = [m.colour[0], m.colour[1], m.colour[2]];
+                    luminance(match &m.texture {
+                        Some(texture) => times(own, texture.mean()),
+                        None => own,
+                    })
+                })
+                .collect();
+            let sum: f32 = self.surfaces.iter().map(|&s| means[s as usize]).sum();
+            sum / self.surfaces.len().max(1) as f32
+        })
+    }
+
+    /// Half of its extent in x and in z around the foot, and its height.
+    pub fn extent(&self) -> V3 {
+        self.positions.iter().fold([0.0; 3], |e, p| {
+            [e[0].max(p[0].abs()), e[1].max(p[1]), e[2].max(p[2].abs())]
+        })
     }
 }

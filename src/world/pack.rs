@@ -105,6 +105,7 @@ struct Entry {
     #[serde(default)]
     colours: Vec<String>,
     size_m: Option<f32>,
+    dims_m: Option<[f32; 3]>,
     #[serde(default)]
     flags: Flags,
     sun: Option<SunEntry>,
@@ -136,6 +137,10 @@ pub struct Object {
     pub files: Vec<String>,
     /// May be put on the ground.
     pub stands: bool,
+    /// Factor from the mesh's lengths to metres.
+    pub scale: f32,
+    /// Its largest extent in metres.
+    pub reach: f32,
 }
 
 /// A background with a light: a panorama.
@@ -202,6 +207,49 @@ pub struct Pack {
     radiance_cells: Vec<OnceLock<Option<Arc<RadianceMap>>>>,
     photo_cells: Vec<OnceLock<Option<Arc<Texture>>>>,
     tile_cells: Vec<OnceLock<Option<Arc<Texture>>>>,
+}
+
+/// A height in metres for things whose size nobody wrote down.
+fn guessed_height(name: &str, category: &str) -> f32 {
+    const KNOWN: [(&str, f32); 24] = [
+        ("building", 9.0),
+        ("house", 6.0),
+        ("tree", 4.5),
+        ("castle", 9.0),
+        ("volcano", 9.0),
+        ("mountain", 9.0),
+        ("truck", 2.6),
+        ("bus", 3.0),
+        ("train", 3.5),
+        ("tractor", 2.4),
+        ("car", 1.5),
+        ("ship", 6.0),
+        ("boat", 1.6),
+        ("elephant", 2.8),
+        ("giraffe", 4.5),
+        ("horse", 1.7),
+        ("cow", 1.5),
+        ("dog", 0.6),
+        ("cat", 0.35),
+        ("knight", 1.8),
+        ("person", 1.75),
+        ("tent", 1.6),
+        ("table", 0.78),
+        ("chair", 0.95),
+    ];
+    let words = || name.split(|c: char| !c.is_alphabetic());
+    if let Some((_, height)) = KNOWN.iter().find(|(word, _)| words().any(|w| w == *word)) {
+        return *height;
+    }
+    match category {
+        "food" => 0.12,
+        "animal" => 0.5,
+        "furniture" => 0.95,
+        "outdoor" => 1.4,
+        "vehicle" => 1.5,
+        "prop" => 0.8,
+        _ => 0.28,
+    }
 }
 
 /// A file that can't be decoded is left out with a warning: one bad file must not end a long stream.
@@ -277,8 +325,27 @@ impl Pack {
                     ObjectKind::Cutout
                 };
                 let flags = &first.flags;
+                // Cut-outs are one high, meshes are in metres.
+                let (scale, reach) = match kind {
+                    ObjectKind::Mesh => {
+                        let dims = first.dims_m.unwrap_or([first.size_m.unwrap_or(1.0); 3]);
+                        (1.0, dims.into_iter().fold(0.01, f32::max))
+                    }
+                    ObjectKind::Cutout => {
+                        let height = first
+                            .size_m
+                            .unwrap_or_else(|| guessed_height(&first.name, &first.category));
+                        (height, height)
+                    }
+                };
                 self.objects.push(Object {
-                    stands: (flags.can_stand || flags.flat) && !flags.wall && !flags.hanging,
+                    scale,
+                    reach,
+                    // Cut-outs with views are isometric: their lower edge is a corner, upright they would hover.
+                    stands: (flags.can_stand || flags.flat)
+                        && !flags.wall
+                        && !flags.hanging
+                        && !(kind == ObjectKind::Cutout && flags.view.is_some()),
                     id: first.id,
                     name: first.name,
                     colours: first.colours,

@@ -1,7 +1,8 @@
-//! What an object hides from a far light: its depth and coverage as seen from there.
+//! What an object hides from a far light: its depth and coverage as seen from there. Points are given relative to the
+//! object's foot.
 
-use super::raster::Placed;
-use super::vector::{V3, add, cross, dot, scale, unit};
+use super::placed::Placed;
+use super::vector::{V3, add, cross, dot, scale, sub, unit};
 
 /// An orthographic view of one object from a light's direction.
 pub struct ShadowMap {
@@ -13,13 +14,40 @@ pub struct ShadowMap {
     side: usize,
     nearest: Vec<f32>,
     cover: Vec<f32>,
+    /// Coverage blurred as far away from the object, and the distance at which it is that.
+    far: Option<(Vec<f32>, f32)>,
+    /// The nearest part of the object.
+    front: f32,
     texel: f32,
 }
 
 impl ShadowMap {
     /// The view of `object` from `towards`, `side` texels wide; `blur` box-blurs the coverage by so many texels each
-    /// way, three times.
-    pub fn new(object: &Placed<'_>, towards: V3, side: usize, blur: usize) -> Self {
+    /// way, three times. Only what is lower than `below` counts.
+    pub fn new(object: &Placed<'_>, towards: V3, side: usize, blur: usize, below: f32) -> Self {
+        let mut map = Self::bare(object, towards, side, (3 * blur + 2) as f32, below);
+        map.cover = map.covered();
+        blurred(&mut map.cover, side, blur);
+        map
+    }
+
+    /// The view of `object` from a light so wide that its shadow's edge is `wide` metres soft at the far end and sharp
+    /// at the foot.
+    pub fn soft(object: &Placed<'_>, towards: V3, side: usize, wide: f32) -> Self {
+        let span = 2.0 * object.radius().max(0.5 * object.height());
+        let texels = (wide / span.max(1e-5) * side as f32 * 0.45).clamp(1.0, side as f32 * 0.08);
+        let blur = texels.round() as usize;
+        let mut map = Self::bare(object, towards, side, (3 * blur + 2) as f32, f32::MAX);
+        map.cover = map.covered();
+        let mut far = map.cover.clone();
+        blurred(&mut far, side, blur);
+        blurred(&mut map.cover, side, 1);
+        let reach = object.height() / towards[1].max(0.15);
+        map.far = Some((far, reach));
+        map
+    }
+
+    fn bare(object: &Placed<'_>, towards: V3, side: usize, margin: f32, below: f32) -> Self {
         let helper = if towards[1].abs() > 0.9 {
             [1.0, 0.0, 0.0]
         } else {
@@ -30,17 +58,21 @@ impl ShadowMap {
         let projected: Vec<V3> = object
             .positions
             .iter()
-            .map(|&p| [dot(p, across), dot(p, along), dot(p, towards)])
+            .map(|&p| {
+                let p = sub(p, object.foot);
+                [dot(p, across), dot(p, along), dot(p, towards)]
+            })
             .collect();
         let mut low = [f32::MAX; 2];
         let mut high = [f32::MIN; 2];
+        let mut front = f32::MIN;
         for p in &projected {
             for c in 0..2 {
                 low[c] = low[c].min(p[c]);
                 high[c] = high[c].max(p[c]);
             }
+            front = front.max(p[2]);
         }
-        let margin = (3 * blur + 2) as f32;
         let span = (high[0] - low[0]).max(high[1] - low[1]).max(1e-5);
         let per_unit = (side as f32 - 2.0 * margin) / span;
         let origin = [low[0] - margin / per_unit, low[1] - margin / per_unit];
@@ -53,9 +85,18 @@ impl ShadowMap {
             side,
             nearest: vec![f32::MIN; side * side],
             cover: Vec::new(),
+            far: None,
+            front,
             texel: 1.0 / per_unit,
         };
         for (t, triangle) in object.mesh.triangles.iter().enumerate() {
+            let lowest = triangle
+                .map(|i| object.positions[i as usize][1] - object.foot[1])
+                .into_iter()
+                .fold(f32::MAX, f32::min);
+            if lowest > below {
+                continue;
+            }
             let corners = triangle.map(|i| {
                 let p = projected[i as usize];
                 [
@@ -66,24 +107,20 @@ impl ShadowMap {
             });
             map.fill(corners, object, t);
         }
-        map.cover = map
-            .nearest
+        map
+    }
+
+    fn covered(&self) -> Vec<f32> {
+        self.nearest
             .iter()
             .map(|&d| if d > f32::MIN { 1.0 } else { 0.0 })
-            .collect();
-        let mut spare = vec![0.0; side * side];
-        for _ in 0..if blur == 0 { 0 } else { 3 } {
-            blur_rows(&map.cover, &mut spare, side, blur);
-            blur_rows(&spare, &mut map.cover, side, blur);
-        }
-        map
+            .collect()
     }
 
     fn fill(&mut self, corners: [V3; 3], object: &Placed<'_>, triangle: usize) {
         let [a, b, c] = corners;
         let area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
         let limit = self.side as f32 - 1.0;
-        // Triangles seen edge-on still stop light: a texel each.
         if area.abs() < 1e-6 {
             return;
         }
@@ -91,22 +128,34 @@ impl ShadowMap {
         let x1 = a[0].max(b[0]).max(c[0]).floor().clamp(0.0, limit) as usize;
         let y0 = a[1].min(b[1]).min(c[1]).ceil().clamp(0.0, limit) as usize;
         let y1 = a[1].max(b[1]).max(c[1]).floor().clamp(0.0, limit) as usize;
+        if x0 > x1 || y0 > y1 {
+            // Thinner than a texel, but it stops light all the same.
+            let middle: V3 = std::array::from_fn(|i| (a[i] + b[i] + c[i]) / 3.0);
+            let column = (middle[0] + 0.5).clamp(0.0, limit) as usize;
+            let row = (middle[1] + 0.5).clamp(0.0, limit) as usize;
+            if area.abs() > 0.08 {
+                let at = row * self.side + column;
+                self.nearest[at] = self.nearest[at].max(middle[2]);
+            }
+            return;
+        }
         let holes = object.has_holes(triangle);
+        let inverse = 1.0 / area;
         for y in y0..=y1 {
             for x in x0..=x1 {
                 let p = [x as f32, y as f32];
-                let w1 = ((p[0] - a[0]) * (c[1] - a[1]) - (p[1] - a[1]) * (c[0] - a[0])) / area;
-                let w2 = ((b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0])) / area;
+                let w1 = ((p[0] - a[0]) * (c[1] - a[1]) - (p[1] - a[1]) * (c[0] - a[0])) * inverse;
+                let w2 = ((b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0])) * inverse;
                 let w0 = 1.0 - w1 - w2;
                 if w0 < -1e-4 || w1 < -1e-4 || w2 < -1e-4 {
-                    continue;
-                }
-                if holes && !object.solid(triangle, [w0, w1, w2], 0) {
                     continue;
                 }
                 let depth = w0 * a[2] + w1 * b[2] + w2 * c[2];
                 let at = y * self.side + x;
                 if depth > self.nearest[at] {
+                    if holes && !object.solid(triangle, [w0, w1, w2], (x & 1) + 2 * (y & 1)) {
+                        continue;
+                    }
                     self.nearest[at] = depth;
                 }
             }
@@ -125,13 +174,45 @@ impl ShadowMap {
         Some((at, x - column as f32, y - row as f32))
     }
 
-    /// How much of the light reaches a point below the object: 1 all of it.
+    fn smooth(&self, values: &[f32], (at, tx, ty): (usize, f32, f32)) -> f32 {
+        let row = |at: usize| values[at] * (1.0 - tx) + values[at + 1] * tx;
+        row(at) * (1.0 - ty) + row(at + self.side) * ty
+    }
+
+    /// How much of the light reaches a point that is not part of the object, on a surface below or behind it: 1 all
+    /// of it.
     pub fn below(&self, p: V3) -> f32 {
+        let Some(place) = self.place(p) else {
+            return 1.0;
+        };
+        let depth = dot(p, self.towards);
+        if depth > self.front {
+            return 1.0;
+        }
+        let near = self.smooth(&self.cover, place);
+        let Some((far, reach)) = &self.far else {
+            return 1.0 - near;
+        };
+        // How far behind the object the point is decides how soft its shadow is there.
+        let (at, _, _) = place;
+        let mut gap = 0.0f32;
+        for i in [at, at + 1, at + self.side, at + self.side + 1] {
+            gap = gap.max(self.nearest[i].max(depth) - depth);
+        }
+        if gap == 0.0 {
+            // Beside the silhouette: as for its middle height.
+            gap = 0.5 * (self.front - depth).max(0.0);
+        }
+        let t = (gap / reach.max(1e-5)).clamp(0.0, 1.0);
+        1.0 - (near * (1.0 - t) + self.smooth(far, place) * t)
+    }
+
+    /// How much of the light passes the object on its way to `p`, which is part of another one.
+    pub fn behind(&self, p: V3) -> f32 {
         let Some((at, tx, ty)) = self.place(p) else {
             return 1.0;
         };
-        let row = |at: usize| self.cover[at] * (1.0 - tx) + self.cover[at + 1] * tx;
-        1.0 - (row(at) * (1.0 - ty) + row(at + self.side) * ty)
+        self.lit(at, tx, ty, dot(p, self.towards) + 0.5 * self.texel)
     }
 
     /// How much of the light reaches a point of the object itself; looked up a little off the surface, or a slanted
@@ -141,10 +222,21 @@ impl ShadowMap {
         let Some((at, tx, ty)) = self.place(p) else {
             return 1.0;
         };
-        let depth = dot(p, self.towards) + 1.5 * self.texel;
+        self.lit(at, tx, ty, dot(p, self.towards) + 1.5 * self.texel)
+    }
+
+    fn lit(&self, at: usize, tx: f32, ty: f32, depth: f32) -> f32 {
         let lit = |at: usize| if self.nearest[at] > depth { 0.0 } else { 1.0 };
         let row = |at: usize| lit(at) * (1.0 - tx) + lit(at + 1) * tx;
         row(at) * (1.0 - ty) + row(at + self.side) * ty
+    }
+}
+
+fn blurred(values: &mut [f32], side: usize, radius: usize) {
+    let mut spare = vec![0.0; side * side];
+    for _ in 0..if radius == 0 { 0 } else { 3 } {
+        blur_rows(values, &mut spare, side, radius);
+        blur_rows(&spare, values, side, radius);
     }
 }
 
@@ -161,7 +253,8 @@ fn blur_rows(from: &[f32], to: &mut [f32], side: usize, radius: usize) {
             if x > radius {
                 sum -= row[x - radius - 1];
             }
-            to[x * side + y] = sum * scale;
+            // Rounding must leave no light where nothing is in the way.
+            to[x * side + y] = if sum > 1e-4 { sum * scale } else { 0.0 };
         }
     }
 }

@@ -1,0 +1,134 @@
+//! Frames of a film: a folder of pictures, or a file that the `ffmpeg` program takes apart.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context;
+
+/// RGB frames of one size, square.
+pub struct Film {
+    /// What names it in captions and shards: the file's or folder's name.
+    pub name: String,
+    /// Pixels along each side.
+    pub size: usize,
+    /// RGB bytes of each frame, row by row.
+    pub frames: Vec<Vec<[u8; 3]>>,
+}
+
+/// Whether a file's name says that it is a picture.
+fn is_picture(path: &Path) -> bool {
+    let ending = path
+        .extension()
+        .map(|e| e.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"].contains(&ending.as_str())
+}
+
+/// The entries of a folder in order of their names.
+fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let list = std::fs::read_dir(folder)
+        .with_context(|| format!("the folder {} can't be read", folder.display()))?;
+    for entry in list {
+        found.push(entry?.path());
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The films of a file, a folder of frames, or a folder of films.
+///
+/// # Errors
+/// Nothing usable there, or a film without `ffmpeg`.
+pub fn films(source: &Path, size: usize, rate: f32) -> anyhow::Result<Vec<Film>> {
+    let mut films = Vec::new();
+    if source.is_file() {
+        films.push(from_file(source, size, rate)?);
+    } else {
+        let all = entries(source)?;
+        let pictures: Vec<&PathBuf> = all.iter().filter(|p| is_picture(p)).collect();
+        if !pictures.is_empty() {
+            films.push(from_pictures(source, &pictures, size)?);
+        } else {
+            for path in all {
+                if path.is_file() {
+                    films.push(from_file(&path, size, rate)?);
+                } else {
+                    films.extend(self::films(&path, size, rate)?);
+                }
+            }
+        }
+    }
+    anyhow::ensure!(
+        films.iter().any(|film| film.frames.len() > 1),
+        "{} has no film of two frames or more; give a video or a folder of frames",
+        source.display()
+    );
+    Ok(films)
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn from_pictures(folder: &Path, pictures: &[&PathBuf], size: usize) -> anyhow::Result<Film> {
+    let mut frames = Vec::with_capacity(pictures.len());
+    for path in pictures {
+        let picture = image::open(path)
+            .with_context(|| format!("{} is not a readable picture", path.display()))?
+            .to_rgb8();
+        // The middle square, as large as it goes.
+        let (w, h) = picture.dimensions();
+        let side = w.min(h);
+        let square =
+            image::imageops::crop_imm(&picture, (w - side) / 2, (h - side) / 2, side, side)
+                .to_image();
+        let scaled = if side as usize == size {
+            square
+        } else {
+            image::imageops::resize(
+                &square,
+                size as u32,
+                size as u32,
+                image::imageops::FilterType::Triangle,
+            )
+        };
+        frames.push(scaled.pixels().map(|p| p.0).collect());
+    }
+    Ok(Film {
+        name: name_of(folder),
+        size,
+        frames,
+    })
+}
+
+fn from_file(path: &Path, size: usize, rate: f32) -> anyhow::Result<Film> {
+    let folder = tempfile::tempdir().context("there is no room for temporary files")?;
+    let run = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-i"])
+        .arg(path)
+        .args(["-vf", &format!("fps={rate}")])
+        .arg(folder.path().join("%06d.png"))
+        .output();
+    let output = match run {
+        Ok(output) => output,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => anyhow::bail!(
+            "ffmpeg is not installed, and films are read with it; install it, or give a folder of frames"
+        ),
+        Err(error) => return Err(error).context("ffmpeg could not be started"),
+    };
+    anyhow::ensure!(
+        output.status.success(),
+        "ffmpeg could not read {}: {}",
+        path.display(),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    let found = entries(folder.path())?;
+    let pictures: Vec<&PathBuf> = found.iter().collect();
+    let mut film = from_pictures(folder.path(), &pictures, size)?;
+    film.name = name_of(path);
+    Ok(film)
+}

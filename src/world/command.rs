@@ -1,0 +1,213 @@
+//! The `inlay world` commands, and how fast scenes are made.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use rayon::prelude::*;
+
+use super::casting::{Casting, generator};
+use super::clip::{Change, clip};
+use super::frame::{Frame, Renderer};
+use super::pack::{Pack, Split};
+use super::stage::Stage;
+
+/// Look at the scenes that samples are made of.
+#[derive(Debug, Subcommand)]
+pub enum WorldCommand {
+    /// Draw scenes as contact sheets: a video in each row, and what is known of its first frame.
+    Render(RenderArgs),
+}
+
+/// Arguments of `inlay world render`.
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// The asset pack's folder
+    #[arg(long, value_name = "DIR")]
+    pub pack: PathBuf,
+    /// Which part of the pack
+    #[arg(long, value_enum, default_value = "train")]
+    pub split: Split,
+    /// Seed of the scenes
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many scenes
+    #[arg(long, default_value_t = 8)]
+    pub count: u64,
+    /// Side of the frames in pixels: a multiple of 16 from 32 to 512
+    #[arg(long, default_value_t = 128)]
+    pub size: usize,
+    /// The PNG to write; with more than 12 scenes the sheets are numbered
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// Arguments of `inlay bench world`.
+#[derive(Debug, Args)]
+pub struct WorldBenchArgs {
+    /// The asset pack's folder
+    #[arg(long, value_name = "DIR")]
+    pub pack: PathBuf,
+    /// Side of the frames in pixels
+    #[arg(long, default_value_t = 128)]
+    pub size: usize,
+    /// How many scenes
+    #[arg(long, default_value_t = 40)]
+    pub count: u64,
+    /// Seed of the scenes
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// A rendered video: frames, and what changed in each against the first.
+pub struct Video {
+    /// Words for the scene.
+    pub title: String,
+    /// The frames.
+    pub frames: Vec<Frame>,
+    /// What changed, and to which actor; `None` for the first.
+    pub changes: Vec<Option<(usize, Change)>>,
+}
+
+/// Video `index` of the stream of `seed`: 4 to 6 frames.
+pub fn video(pack: &Pack, casting: &Casting, seed: u64, index: u64, size: usize) -> Option<Video> {
+    use rand::Rng;
+    for attempt in 0..50 {
+        let rng = &mut generator(seed, index, attempt);
+        let wish = casting.wish(pack, rng);
+        let Some(stage) = Stage::new(pack, &wish, size, rng) else {
+            continue;
+        };
+        let count = rng.random_range(4..=6);
+        let shots = clip(&stage, count, rng);
+        if shots.len() < 4 {
+            continue;
+        }
+        let mut renderer = Renderer::new(&stage);
+        let frames: Option<Vec<Frame>> =
+            shots.iter().map(|(shot, _)| renderer.frame(shot)).collect();
+        let Some(frames) = frames else { continue };
+        let names: Vec<&str> = stage
+            .first
+            .actors
+            .iter()
+            .map(|a| pack.objects[a.object].name.as_str())
+            .collect();
+        return Some(Video {
+            title: format!("{} on {:?}", names.join(", "), stage.backdrop),
+            frames,
+            changes: shots.into_iter().map(|(_, change)| change).collect(),
+        });
+    }
+    None
+}
+
+/// Runs one of the commands.
+pub fn run(command: &WorldCommand) -> anyhow::Result<()> {
+    match command {
+        WorldCommand::Render(args) => render(args),
+    }
+}
+
+fn open(dir: &std::path::Path, split: Split, size: usize) -> anyhow::Result<(Pack, Casting)> {
+    anyhow::ensure!(
+        size.is_multiple_of(16) && (32..=512).contains(&size),
+        "the size must be a multiple of 16 from 32 to 512"
+    );
+    let pack = Pack::open(dir, split)?;
+    let casting = Casting::new(&pack)?;
+    Ok((pack, casting))
+}
+
+const ROWS: usize = 12;
+
+fn render(args: &RenderArgs) -> anyhow::Result<()> {
+    let (pack, casting) = open(&args.pack, args.split, args.size)?;
+    let videos: Vec<Option<Video>> = (0..args.count)
+        .into_par_iter()
+        .map(|i| video(&pack, &casting, args.seed, i, args.size))
+        .collect();
+    for (i, video) in videos.iter().enumerate() {
+        match video {
+            Some(video) => eprintln!("{i:3}  {}  {:?}", video.title, video.changes),
+            None => eprintln!("{i:3}  could not be made"),
+        }
+    }
+    let videos: Vec<Video> = videos.into_iter().flatten().collect();
+    for (k, rows) in videos.chunks(ROWS).enumerate() {
+        let path = if videos.len() <= ROWS {
+            args.out.clone()
+        } else {
+            let stem = args.out.file_stem().unwrap_or_default().to_string_lossy();
+            args.out.with_file_name(format!("{stem}-{}.png", k + 1))
+        };
+        sheet(rows, args.size)
+            .save(&path)
+            .with_context(|| format!("{} can't be written", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Rows of frames, then ids, depth and effect of the first.
+fn sheet(videos: &[Video], size: usize) -> image::RgbImage {
+    const COLUMNS: usize = 9;
+    let gap = 4;
+    let mut sheet = image::RgbImage::from_pixel(
+        (COLUMNS * (size + gap) + gap) as u32,
+        (videos.len() * (size + gap) + gap) as u32,
+        image::Rgb([40, 40, 44]),
+    );
+    for (row, video) in videos.iter().enumerate() {
+        let top = gap + row * (size + gap);
+        let mut put = |column: usize, pixel: &dyn Fn(usize) -> [u8; 3]| {
+            let left = gap + column * (size + gap);
+            for i in 0..size * size {
+                let (x, y) = (left + i % size, top + i / size);
+                sheet.put_pixel(x as u32, y as u32, image::Rgb(pixel(i)));
+            }
+        };
+        for (column, frame) in video.frames.iter().enumerate() {
+            put(column, &|i| frame.rgb[i]);
+        }
+        let Some(frame) = video.frames.first() else {
+            continue;
+        };
+        const TINTS: [[u8; 3]; 5] = [
+            [0, 0, 0],
+            [230, 90, 80],
+            [90, 200, 110],
+            [90, 130, 240],
+            [230, 200, 80],
+        ];
+        put(6, &|i| TINTS[usize::from(frame.ids[i]).min(4)]);
+        let depth = super::depth::nearness(&frame.depth);
+        put(7, &|i| [depth[i]; 3]);
+        put(8, &|i| {
+            frame.effect[i].map(|e| (128 + i32::from(e)).clamp(0, 255) as u8)
+        });
+    }
+    sheet
+}
+
+/// Measures how many frames a core renders in a second.
+pub fn bench(args: &WorldBenchArgs) -> anyhow::Result<()> {
+    let (pack, casting) = open(&args.pack, Split::Train, args.size)?;
+    let made =
+        |i: u64| video(&pack, &casting, args.seed, i, args.size).map_or(0, |v| v.frames.len());
+    // The first round decodes the files.
+    for i in 0..args.count {
+        made(i);
+    }
+    let start = Instant::now();
+    let frames: usize = (0..args.count).map(made).sum();
+    let seconds = start.elapsed().as_secs_f64();
+    eprintln!(
+        "{:.1} frames/s on one core: {frames} frames of {} scenes at {}×{} in {seconds:.1} s",
+        frames as f64 / seconds,
+        args.count,
+        args.size,
+        args.size
+    );
+    Ok(())
+}
