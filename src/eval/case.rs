@@ -11,7 +11,7 @@ use crate::doc::job::{
     BlendSpec, JOB_VERSION, Job, JobInput, JobRegion, Solver, hash_mask, hash_picture,
 };
 use crate::doc::level::editable_region;
-use crate::doc::prompt::TAGS;
+use crate::doc::prompt::{TAGS, WordKind, words};
 use crate::doc::{ControlKind, JobSpec, Level, Picture, Plane, Role};
 
 /// One case.
@@ -139,6 +139,16 @@ impl Case {
         }
     }
 
+    /// Pictures to an output: as many as the prompt speaks of. Only the first is judged.
+    fn joint(&self) -> u32 {
+        words(&self.prompt)
+            .iter()
+            .filter(|word| word.kind == WordKind::Result)
+            .filter_map(|word| word.number)
+            .max()
+            .map_or(1, |most| most.max(1))
+    }
+
     /// The job that asks a model for this case.
     pub fn job(&self, settings: &Settings) -> Job {
         let mut job = Job {
@@ -151,7 +161,7 @@ impl Case {
                 prompt: self.prompt.clone(),
                 tags: self.tags.clone(),
                 outputs: 1,
-                joint: 1,
+                joint: self.joint(),
                 seed: settings.seed,
                 steps: settings.steps,
                 guidance_text: settings.guidance_text,

@@ -300,7 +300,9 @@ pub(super) fn generate(
         &Cancel::default(),
         RunOptions { previews: false },
         &mut |event| {
-            if let JobEvent::Output(output) = event {
+            if let JobEvent::Output(output) = event
+                && output.joint == 0
+            {
                 result = Some(output.picture);
             }
         },

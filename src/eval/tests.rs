@@ -190,6 +190,16 @@ fn case(task: Task) -> Case {
     }
 }
 
+#[test]
+fn a_prompt_that_speaks_of_a_second_output_gets_one() {
+    let mut case = case(Task::InsertReference);
+    assert_eq!(case.job(&settings()).spec.joint, 1);
+    case.prompt = "Put IMG2 here, RES2 is its mask.".into();
+    let job = case.job(&settings());
+    assert_eq!(job.spec.joint, 2);
+    job.validate().unwrap();
+}
+
 fn settings() -> Settings {
     Settings {
         seed: 3,
