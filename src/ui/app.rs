@@ -391,6 +391,7 @@ impl eframe::App for App {
     }
 
     fn on_exit(&mut self) {
+        self.files.finish();
         if let Some(journal) = &mut self.journal {
             journal.finish();
         }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::journal::Lost;
 use crate::doc::{Document, Picture, Plane, Purpose, SlotId};
@@ -81,6 +82,8 @@ pub struct Files {
     receiver: Receiver<Outcome>,
     wake: Arc<dyn Fn() + Send + Sync>,
     running: Arc<AtomicUsize>,
+    /// Threads that write without asking: the window waits for them when it closes.
+    writers: Vec<JoinHandle<()>>,
 }
 
 /// The extension of projects.
@@ -103,6 +106,7 @@ impl Files {
             receiver,
             wake: Arc::new(wake),
             running: Arc::new(AtomicUsize::new(0)),
+            writers: Vec::new(),
         }
     }
 
@@ -116,7 +120,28 @@ impl Files {
         self.running.load(Ordering::Acquire) == 0
     }
 
-    fn errand(&mut self, name: &str, work: impl FnOnce(&dyn Fn(Outcome)) + Send + 'static) {
+    /// Waits until everything is written whose place is known; dialogs that are open are given up.
+    pub fn finish(&mut self) {
+        while self.writers.iter().any(|writer| !writer.is_finished()) {
+            // Nobody else reads the outcomes now, and a full channel would hold the writer.
+            let _ = self.poll();
+            thread::sleep(Duration::from_millis(2));
+        }
+        self.writers.clear();
+    }
+
+    /// An errand that writes to a place that is known.
+    fn write(&mut self, name: &str, work: impl FnOnce(&dyn Fn(Outcome)) + Send + 'static) {
+        self.writers.retain(|writer| !writer.is_finished());
+        let writer = self.errand(name, work);
+        self.writers.extend(writer);
+    }
+
+    fn errand(
+        &mut self,
+        name: &str,
+        work: impl FnOnce(&dyn Fn(Outcome)) + Send + 'static,
+    ) -> Option<JoinHandle<()>> {
         let (sender, wake) = (self.sender.clone(), Arc::clone(&self.wake));
         let running = Arc::clone(&self.running);
         running.fetch_add(1, Ordering::AcqRel);
@@ -129,13 +154,17 @@ impl Files {
             running.fetch_sub(1, Ordering::AcqRel);
             wake();
         });
-        if let Err(error) = started {
-            self.running.fetch_sub(1, Ordering::AcqRel);
-            let failed = Outcome::Failed(format!(
-                "the system has no room for another thread ({error}), close other programs first"
-            ));
-            let _ = self.sender.try_send(failed);
-            (self.wake)();
+        match started {
+            Ok(thread) => Some(thread),
+            Err(error) => {
+                self.running.fetch_sub(1, Ordering::AcqRel);
+                let failed = Outcome::Failed(format!(
+                    "the system has no room for another thread ({error}), close other programs first"
+                ));
+                let _ = self.sender.try_send(failed);
+                (self.wake)();
+                None
+            }
         }
     }
 
@@ -207,7 +236,8 @@ impl Files {
     /// Writes the project; asks where unless a path is given.
     pub fn save_project(&mut self, document: Document, name: &str, path: Option<PathBuf>) {
         let name = format!("{}.{PROJECT}", io::names::file_safe(name));
-        self.errand("save project", move |tell| {
+        let known = path.is_some();
+        let work = move |tell: &dyn Fn(Outcome)| {
             let chosen = path.or_else(|| {
                 rfd::FileDialog::new()
                     .set_title("Save project")
@@ -227,7 +257,12 @@ impl Files {
                 Ok(()) => Outcome::ProjectSaved(Box::new(document), path),
                 Err(error) => Outcome::ProjectNotSaved(Some(error.to_string())),
             });
-        });
+        };
+        if known {
+            self.write("save project", work);
+        } else {
+            self.errand("save project", work);
+        }
     }
 
     /// Reads a lost session. One that can't be read stays where it is.
@@ -252,7 +287,7 @@ impl Files {
 
     /// Writes the list of projects that were opened last.
     pub fn save_recent(&mut self, file: PathBuf, list: Vec<PathBuf>) {
-        self.errand("recent projects", move |_| {
+        self.write("recent projects", move |_| {
             let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
             let text = serde_json::to_vec_pretty(&list).unwrap_or_default();
             // Only a convenience: not worth a message.
