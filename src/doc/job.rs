@@ -394,7 +394,7 @@ impl JobSpec {
         in_range("the feather", self.blend.feather, 0.0, 1.0)?;
         in_range("the growth of what is joined", self.blend.grow, -1.0, 1.0)?;
         if let Some(strength) = self.masked.strength {
-            in_range("the strength", strength, 0.05, 1.0)?;
+            in_range("the strength", f64::from(strength), 0.05, 1.0)?;
         }
         if let Some([width, height]) = self.size {
             in_range("the width", width, 16, MAX_SIDE)?;
