@@ -123,6 +123,7 @@ fn names(events: &[Event]) -> Vec<String> {
             Event::LoadFailed(text) => format!("load failed: {text}"),
             Event::Started(id) => format!("{} started", id.0),
             Event::Warning(id, text) => format!("{} warns: {text}", id.0),
+            Event::Sent(id, text) => format!("{} sent {text}", id.0),
             Event::Progress(id, step, steps, ..) => format!("{} at {step}/{steps}", id.0),
             Event::Output(id, output) => format!("{} output {}", id.0, output.index),
             Event::Done(id) => format!("{} done", id.0),

@@ -6,11 +6,11 @@ use candle_core::{Device, Tensor};
 use flux2::{Goldens, check, model, none};
 use inlay::doc::job::Solver;
 use inlay::model::flux2::{
-    Compute, RopeTable, Transformer, Vae, first_step, from_tokens, picture_places, reference_time,
-    sigmas, text_places, to_tokens,
+    Compute, RopeTable, Transformer, Vae, from_tokens, picture_places, reference_time, sigmas,
+    text_places, to_tokens,
 };
 use inlay::sampler::guidance::mix;
-use inlay::sampler::{Guidance, Masked, integrate};
+use inlay::sampler::{Guidance, Masked, first_step, integrate};
 
 /// Absolute, of latents after several steps in f32.
 const LATENTS: f32 = 2e-4;
@@ -81,7 +81,7 @@ fn run(
     masked: Option<&Masked>,
 ) -> Tensor {
     let times = sigmas(TOKENS, steps);
-    let times = &times[first_step(steps, strength)..];
+    let times = &times[first_step(steps as u32, strength)..];
     let weights = Guidance {
         text: guidance,
         image: 1.0,

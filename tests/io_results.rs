@@ -4,7 +4,7 @@ mod files;
 
 use std::path::Path;
 
-use inlay::doc::job::{BlendSpec, JobInput, JobRegion, JobSpec, Solver};
+use inlay::doc::job::{BlendSpec, JobInput, JobRegion, JobSpec, MaskedSpec, Solver};
 use inlay::doc::{Level, Picture, Plane, Role};
 use inlay::io::metadata::{self, Recipe};
 use inlay::io::{SaveError, load, mask, png_text, save};
@@ -46,6 +46,7 @@ fn spec() -> JobSpec {
         size: None,
         crop: None,
         blend: BlendSpec::default(),
+        masked: MaskedSpec::default(),
     }
 }
 

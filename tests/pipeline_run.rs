@@ -243,6 +243,7 @@ fn events_come_in_order_and_count_all_steps() {
         .map(|event| match event {
             JobEvent::Warning(text) => text.clone(),
             JobEvent::Preparing => "preparing".into(),
+            JobEvent::Sent(text) => format!("sent {text}"),
             JobEvent::Step {
                 step,
                 steps,

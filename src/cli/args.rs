@@ -91,6 +91,13 @@ pub struct GenerateArgs {
     /// Guidance by the reference pictures; 1 is none
     #[arg(long, value_name = "G", default_value_t = super::plan::GUIDANCE)]
     pub guidance_image: f32,
+    /// How masked regions come about: edit (the whole canvas is drawn anew), insert (filled from noise) or context
+    /// (the same with the surroundings in view); chosen by the job if left out. For FLUX.2
+    #[arg(long, value_name = "MODE")]
+    pub mode: Option<String>,
+    /// How much of what is there may change, 0.05 to 1; chosen by the job if left out
+    #[arg(long, value_name = "S")]
+    pub strength: Option<f32>,
     /// Size of a new picture, for jobs without a canvas
     #[arg(long, value_name = "WxH")]
     pub size: Option<String>,
@@ -102,8 +109,8 @@ pub struct GenerateArgs {
 /// Where a job runs and where its results go.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RunArgs {
-    /// A model folder; the model in the program if left out
-    #[arg(long, value_name = "DIR")]
+    /// A model folder, or a FLUX.2 [klein] transformer's file; the model in the program if left out
+    #[arg(long, value_name = "DIR|FILE")]
     pub model: Option<PathBuf>,
     /// What to compute on: auto, cpu, cuda or metal
     #[arg(long, value_name = "DEVICE", default_value = "auto")]

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::args::GenerateArgs;
 use super::error::CliError;
-use crate::doc::job::{BlendSpec, JOB_VERSION, JobInput, JobRegion, Solver};
+use crate::doc::job::{
+    BlendSpec, JOB_VERSION, JobInput, JobRegion, MaskedMode, MaskedSpec, Solver,
+};
 use crate::doc::prompt::parse_tags;
 use crate::doc::{ControlKind, JobSpec, Level, Purpose};
 use crate::model::DeviceKind;
@@ -104,6 +106,10 @@ pub fn plan(args: &GenerateArgs) -> Result<Plan, CliError> {
         size: args.size.as_deref().map(parse_size).transpose()?,
         crop: None,
         blend: BlendSpec::default(),
+        masked: MaskedSpec {
+            mode: args.mode.as_deref().map(parse_mode).transpose()?,
+            strength: args.strength,
+        },
     };
     spec.validate().map_err(CliError::usage)?;
     let steps = args.steps.unwrap_or(0);
@@ -112,6 +118,21 @@ pub fn plan(args: &GenerateArgs) -> Result<Plan, CliError> {
         inputs,
         masks: args.masks.clone(),
     })
+}
+
+/// How regions come about, by name.
+///
+/// # Errors
+/// A usage error that names the modes.
+pub fn parse_mode(name: &str) -> Result<MaskedMode, CliError> {
+    MaskedMode::ALL
+        .into_iter()
+        .find(|mode| mode.name() == name.trim().to_lowercase())
+        .ok_or_else(|| {
+            CliError::Usage(format!(
+                "there is no mode “{name}”, use edit, insert or context"
+            ))
+        })
 }
 
 /// The device of the options.

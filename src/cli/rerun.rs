@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::args::RerunArgs;
 use super::error::CliError;
-use super::plan::{parse_image, parse_size};
+use super::plan::{parse_image, parse_mode, parse_size};
 use super::run::{self, Run};
 use crate::doc::job::{JobInput, Solver, hash_mask, hash_picture};
 use crate::doc::prompt::parse_tags;
@@ -72,7 +72,7 @@ pub fn run(args: &RerunArgs) -> Result<(), CliError> {
 
 /// What can be set, for messages.
 const KEYS: &str = "seed, steps, outputs, joint, prompt, context, guidance_text, guidance_image, solver, level, \
-                    size, feather, grow, colour_match, keep_detail";
+                    size, feather, grow, colour_match, keep_detail, mode, strength";
 
 /// Changes one thing of a recipe.
 fn set(spec: &mut JobSpec, change: &str) -> Result<(), CliError> {
@@ -113,6 +113,8 @@ fn set(spec: &mut JobSpec, change: &str) -> Result<(), CliError> {
         "grow" => spec.blend.grow = parse(&key, value)?,
         "colour_match" => spec.blend.colour_match = parse(&key, value)?,
         "keep_detail" => spec.blend.keep_detail = parse(&key, value)?,
+        "mode" => spec.masked.mode = Some(parse_mode(value)?),
+        "strength" => spec.masked.strength = Some(parse(&key, value)?),
         _ => {
             return Err(CliError::Usage(format!(
                 "a recipe has no “{key}” to set, use one of {KEYS}"

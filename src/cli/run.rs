@@ -25,6 +25,9 @@ use crate::pipeline::{self, PipelineError, RunOptions};
 #[derive(Debug, Serialize)]
 struct Summary {
     outputs: Vec<SavedOutput>,
+    /// The exact text that the model was given, if it is told in words of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent: Option<String>,
     warnings: Vec<String>,
     seconds: f64,
     job: JobSpec,
@@ -126,7 +129,7 @@ pub fn run(run: Run<'_>, target: &Target) -> Result<(), CliError> {
     let options = RunOptions {
         previews: args.previews.is_some(),
     };
-    let mut failure = None;
+    let (mut failure, mut sent) = (None, None);
     let mut on_event = |event| {
         match event {
             JobEvent::Warning(text) => {
@@ -134,6 +137,7 @@ pub fn run(run: Run<'_>, target: &Target) -> Result<(), CliError> {
                 warnings.push(text);
             }
             JobEvent::Preparing => progress.message("reading the pictures and the prompt"),
+            JobEvent::Sent(text) => sent = Some(text),
             JobEvent::Step {
                 step, steps, eta, ..
             } => progress.step(step, steps, eta),
@@ -180,6 +184,7 @@ pub fn run(run: Run<'_>, target: &Target) -> Result<(), CliError> {
     if args.json {
         output::json(&Summary {
             outputs: results.saved,
+            sent,
             warnings,
             seconds: started.elapsed().as_secs_f64(),
             job: spec,

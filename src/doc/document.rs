@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::job::{
-    BlendSpec, JOB_VERSION, Job, JobError, JobInput, JobRegion, JobSpec, Solver, hash_mask,
-    hash_picture,
+    BlendSpec, JOB_VERSION, Job, JobError, JobInput, JobRegion, JobSpec, MaskedSpec, Solver,
+    hash_mask, hash_picture,
 };
 use super::prompt::{self, CompiledPrompt, MAX_INPUTS, PromptError};
 use super::{Level, Mask, Picture, Purpose, SlotId};
@@ -288,6 +288,7 @@ impl Document {
                 size: settings.size.filter(|_| !has_canvas),
                 crop: settings.crop.filter(|_| has_canvas),
                 blend: settings.blend,
+                masked: MaskedSpec::default(),
             },
             pictures: self
                 .slots
@@ -574,6 +575,7 @@ impl Document {
             size: settings.size,
             crop: settings.crop,
             blend: settings.blend,
+            masked: MaskedSpec::default(),
         };
         spec.validate_numbers()?;
         match (settings.crop, self.canvas_size()) {

@@ -55,6 +55,9 @@ pub struct JobSpec {
     /// How the result is joined to the canvas.
     #[serde(default)]
     pub blend: BlendSpec,
+    /// How what is masked is worked on, for models that leave the choice.
+    #[serde(default, skip_serializing_if = "MaskedSpec::is_default")]
+    pub masked: MaskedSpec,
 }
 
 fn one() -> u32 {
@@ -126,6 +129,51 @@ impl Default for BlendSpec {
             colour_match: true,
             keep_detail: true,
         }
+    }
+}
+
+/// How a region comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MaskedMode {
+    /// The model sees the whole canvas and draws a new one; the region of it is kept.
+    Edit,
+    /// The region is filled from noise; the model knows the canvas only by what surrounds the region in the latents.
+    Insert,
+    /// The same, and the model is shown the canvas with the region made grey.
+    Context,
+}
+
+impl MaskedMode {
+    /// All modes.
+    pub const ALL: [MaskedMode; 3] = [MaskedMode::Edit, MaskedMode::Insert, MaskedMode::Context];
+
+    /// The name on the command line and in recipes.
+    pub fn name(self) -> &'static str {
+        match self {
+            MaskedMode::Edit => "edit",
+            MaskedMode::Insert => "insert",
+            MaskedMode::Context => "context",
+        }
+    }
+}
+
+/// What an artist may choose about a region besides its level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MaskedSpec {
+    /// How the region comes about; `None` chooses by the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<MaskedMode>,
+    /// How much of what is there may change: 1 begins with noise alone, less with noise over the canvas; `None`
+    /// chooses by the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strength: Option<f32>,
+}
+
+impl MaskedSpec {
+    /// Whether nothing was chosen.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -270,6 +318,27 @@ impl JobSpec {
         )?)
     }
 
+    /// How regions come about: as chosen; else words alone edit, and regions are filled with their surroundings in
+    /// view but without what is there, so that the old does not bleed into the new.
+    pub fn masked_mode(&self) -> MaskedMode {
+        self.masked.mode.unwrap_or(if self.regions.is_empty() {
+            MaskedMode::Edit
+        } else {
+            MaskedMode::Context
+        })
+    }
+
+    /// How much may change: as chosen; else everything, but where words modify exactly what is selected, a quarter of
+    /// the way is kept, and with it the shape.
+    pub fn strength(&self) -> f64 {
+        let modifies = |r: &JobRegion| r.asset.is_none() && r.level == Level::Exact;
+        match self.masked.strength {
+            Some(strength) => f64::from(strength),
+            None if !self.regions.is_empty() && self.regions.iter().all(modifies) => 0.75,
+            None => 1.0,
+        }
+    }
+
     /// Position of the canvas in [`JobSpec::inputs`].
     pub fn canvas(&self) -> Option<usize> {
         self.inputs
@@ -324,6 +393,9 @@ impl JobSpec {
         in_range("image guidance", self.guidance_image, 0.0, MAX_GUIDANCE)?;
         in_range("the feather", self.blend.feather, 0.0, 1.0)?;
         in_range("the growth of what is joined", self.blend.grow, -1.0, 1.0)?;
+        if let Some(strength) = self.masked.strength {
+            in_range("the strength", f64::from(strength), 0.05, 1.0)?;
+        }
         if let Some([width, height]) = self.size {
             in_range("the width", width, 16, MAX_SIDE)?;
             in_range("the height", height, 16, MAX_SIDE)?;

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use super::message::ModelSource;
+use crate::model::flux2::{self, Compute, Estimate, Files, Klein, Residency};
 use crate::model::{self, DeviceKind, FILES, Source};
 use crate::pipeline::error::is_out_of_memory;
+use crate::pipeline::flux2::Flux2Generator;
 use crate::pipeline::generator::{Cancel, Generator};
 use crate::pipeline::unireal::UniRealGenerator;
 
@@ -32,7 +34,7 @@ pub trait Loader: Send + 'static {
     ) -> Result<Loaded, String>;
 }
 
-/// Loads models of the family `unireal`.
+/// Loads models of the families `unireal` and FLUX.2 [klein].
 #[derive(Clone, Copy, Debug)]
 pub struct ModelLoader {
     device: DeviceKind,
@@ -49,11 +51,16 @@ impl Loader for ModelLoader {
     fn load(
         &mut self,
         source: &ModelSource,
-        _: &Cancel,
+        cancel: &Cancel,
         progress: &mut dyn FnMut(f32, &str),
     ) -> Result<Loaded, String> {
         progress(0.0, "the device");
         let device = model::open_device(self.device).map_err(|error| error.to_string())?;
+        if let ModelSource::Folder(path) = source
+            && flux2::is_flux2(path)
+        {
+            return load_flux2(path, &device, cancel, progress).map_err(advice);
+        }
         let (name, source) = match source {
             ModelSource::Embedded => (model::EMBEDDED_NAME.to_owned(), model::embedded()?),
             ModelSource::Folder(folder) => (name_of(folder), Source::Folder(folder.clone())),
@@ -62,14 +69,7 @@ impl Loader for ModelLoader {
         let generator = UniRealGenerator::load(&name, &source, &device, &mut |read, file| {
             progress((read as f64 / bytes as f64).min(1.0) as f32, file);
         })
-        .map_err(|error| {
-            let text = error.to_string();
-            if is_out_of_memory(&text) {
-                "there is not enough memory for this model: choose a smaller one, or the processor as device".into()
-            } else {
-                text
-            }
-        })?;
+        .map_err(advice)?;
         let parameters = generator.model().config().parameters().total() as u64;
         Ok(Loaded {
             device: device_words(&device),
@@ -79,8 +79,59 @@ impl Loader for ModelLoader {
     }
 }
 
+/// Why a model could not be loaded, and what to do.
+fn advice(error: model::ModelError) -> String {
+    let text = error.to_string();
+    if is_out_of_memory(&text) {
+        "there is not enough memory for this model: choose a smaller one, or the processor as device".into()
+    } else {
+        text
+    }
+}
+
+/// The side of FLUX.2's pictures, in pixels.
+const FLUX2_SIDE: u32 = 1024;
+/// The same for models too narrow to be the real one, as tests have them.
+const TINY_SIDE: u32 = 64;
+/// Parameters below which a model is such a one.
+const TINY: u64 = 10_000_000;
+
+fn load_flux2(
+    path: &Path,
+    device: &candle_core::Device,
+    cancel: &Cancel,
+    progress: &mut dyn FnMut(f32, &str),
+) -> model::Result<Loaded> {
+    let files = Files::find(path)?;
+    let compute = Compute::for_device(device);
+    let cancelled = || cancel.is_cancelled();
+    // Of graphics memory nothing is known here: there everything is loaded, and an allocation that fails says so.
+    let available = device.is_cpu().then(flux2::available_memory).flatten();
+    let residency = Estimate::of(&files, &compute)?.residency(available)?;
+    let klein = Klein::load(files, compute, residency, &cancelled, progress)?;
+    let parameters = klein.parameters();
+    let side = if parameters < TINY {
+        TINY_SIDE
+    } else {
+        FLUX2_SIDE
+    };
+    Ok(Loaded {
+        generator: Box::new(Flux2Generator::new(&name_of(path), klein, side)),
+        device: match residency {
+            Residency::All => device_words(device),
+            Residency::InTurn => format!("{}, parts loaded in turn", device_words(device)),
+        },
+        parameters,
+    })
+}
+
 fn name_of(folder: &Path) -> String {
-    folder.file_name().map_or_else(
+    let name = if folder.is_file() {
+        folder.file_stem()
+    } else {
+        folder.file_name()
+    };
+    name.map_or_else(
         || "model".to_owned(),
         |name| name.to_string_lossy().into_owned(),
     )

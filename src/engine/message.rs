@@ -14,7 +14,8 @@ pub struct JobId(pub u64);
 pub enum ModelSource {
     /// The model inside the program.
     Embedded,
-    /// A folder with config.json and safetensors files.
+    /// A folder with config.json and safetensors files, a diffusers folder of FLUX.2 [klein], or the file of its
+    /// transformer.
     Folder(PathBuf),
 }
 
@@ -61,6 +62,8 @@ pub enum Event {
     Started(JobId),
     /// Something the artist should know.
     Warning(JobId, String),
+    /// The exact text that the model was given, for models that are told in words of their own.
+    Sent(JobId, String),
     /// Steps done, steps in all, seconds elapsed, seconds left.
     Progress(JobId, u32, u32, f64, f64),
     /// An output is finished.

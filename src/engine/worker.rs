@@ -132,6 +132,7 @@ impl Worker {
         let mut forward = |event: JobEvent| {
             match event {
                 JobEvent::Preparing => return,
+                JobEvent::Sent(text) => shared.tell(Event::Sent(id, text)),
                 JobEvent::Warning(text) => shared.tell(Event::Warning(id, text)),
                 JobEvent::Step {
                     step,

@@ -8,7 +8,7 @@ use super::baseline::with_alpha;
 use crate::data::plan::Task;
 use crate::data::record::{NONE, Record};
 use crate::doc::job::{
-    BlendSpec, JOB_VERSION, Job, JobInput, JobRegion, Solver, hash_mask, hash_picture,
+    BlendSpec, JOB_VERSION, Job, JobInput, JobRegion, MaskedSpec, Solver, hash_mask, hash_picture,
 };
 use crate::doc::level::editable_region;
 use crate::doc::prompt::{TAGS, WordKind, words};
@@ -172,6 +172,7 @@ impl Case {
                     .whole
                     .then(|| [0, 0, self.canvas.width(), self.canvas.height()]),
                 blend: settings.blend,
+                masked: MaskedSpec::default(),
             },
             pictures: Vec::new(),
             masks: Vec::new(),

@@ -58,6 +58,8 @@ pub enum JobEvent {
     Warning(String),
     /// The inputs are being encoded.
     Preparing,
+    /// The exact text that the model is given, for models that are told in words of their own.
+    Sent(String),
     /// A denoising step of the current batch is done.
     Step {
         /// Steps done, over all batches.

@@ -4,7 +4,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::Tensor;
 
+use crate::doc::job::MaskedMode;
 use crate::doc::{ControlKind, Level, Role};
+
+/// How a family wants its pictures, masks and words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Assets in squares, masks as pictures, guidance by text and by pictures.
+    UniReal,
+    /// Assets as they are, masks as soft tokens; guidance by text if the model was not distilled.
+    Flux2 {
+        /// Whether guidance is of use.
+        guided: bool,
+    },
+}
 
 /// What a generator is, as far as the pipeline and the window need to know.
 #[derive(Clone, Debug)]
@@ -34,6 +47,8 @@ pub struct GeneratorInfo {
     /// Standard deviation, in RGB 0..1, of the noise that sampling leaves in the model's pictures: structure weaker
     /// than this is smoothed where nothing explains it. 0 for models that leave none.
     pub grain: f64,
+    /// How it wants its pictures, masks and words.
+    pub family: Family,
 }
 
 /// One input picture, at the size the model is to see it.
@@ -63,8 +78,12 @@ pub struct InputImage {
 /// Everything a generator needs before the first step.
 #[derive(Clone, Debug)]
 pub struct Inputs {
-    /// The exact text.
+    /// The exact text, for models that know IMG words and context tags.
     pub text: String,
+    /// The artist's words alone, with their IMG words.
+    pub base: String,
+    /// The context tags.
+    pub tags: Vec<String>,
     /// The pictures in IMG order.
     pub images: Vec<InputImage>,
     /// Output width in pixels.
@@ -73,6 +92,10 @@ pub struct Inputs {
     pub height: u32,
     /// Joint pictures per output (RES1 … RESn).
     pub joint: usize,
+    /// How what is masked is worked on.
+    pub mode: MaskedMode,
+    /// What may change in the output, `height · width` values 0..1; `None` if everything may.
+    pub editable: Option<Vec<f32>>,
 }
 
 /// Which conditions a velocity is asked under (see `sampler` for how they are mixed).
@@ -126,6 +149,14 @@ pub trait Generator {
     /// Encodes the text and the pictures: all that stays the same over the steps. Work whose inputs did not
     /// change since the last call is reused.
     fn prepare(&mut self, inputs: &Inputs, cancel: &Cancel) -> Result<(), GeneratorError>;
+    /// Schedule shift for a picture of this size in so many steps, as [`GeneratorInfo::shift`].
+    fn shift(&self, _width: u32, _height: u32, _steps: usize) -> f64 {
+        self.info().shift
+    }
+    /// The text that the model was given by the last call of `prepare`, if it is not [`Inputs::text`].
+    fn sent_text(&self) -> Option<&str> {
+        None
+    }
     /// What the artist should know about the last call of `prepare` (a prompt that was cut, …), once.
     fn take_warnings(&mut self) -> Vec<String> {
         Vec::new()

@@ -1,11 +1,13 @@
 //! From a job to events and pictures: preparation, sampling, composition. No threads, no files.
 
+mod asset;
 pub mod blend;
 mod collage;
 mod colour;
 pub mod detail;
 pub mod error;
 pub mod event;
+pub mod flux2;
 pub mod frame;
 pub mod generator;
 mod join;

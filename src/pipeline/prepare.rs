@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
+use super::asset::asset_image;
 use super::collage::add_collage;
 use super::error::PipelineError;
 use super::event::CropRect;
 use super::frame::Frame;
-use super::generator::{Cancel, GeneratorInfo, InputImage, Inputs};
-use super::read::{cut_out_bounds, grey, on_ground, plane, rgb, unit};
+use super::generator::{Cancel, Family, GeneratorInfo, InputImage, Inputs};
+use super::read::{grey, on_ground, plane, rgb};
 use super::resample::{Window, resampled};
 use crate::doc::job::JobInput;
 use crate::doc::level::{editable_region, shown_mask};
 use crate::doc::{ControlKind, Job, Level, Picture, Plane, Role};
 
 /// The ground under an asset, and what is around it.
-const ASSET_GROUND: [u8; 3] = [128; 3];
-/// Air around a cut-out on each side, as a share of the square's side: as in the training data.
-const ASSET_MARGIN: f64 = 0.1;
+pub(super) const ASSET_GROUND: [u8; 3] = [128; 3];
 
 /// All that is known before the model computes anything.
 pub(super) struct Prepared {
@@ -136,7 +135,7 @@ pub(super) fn prepare(
     info: &GeneratorInfo,
     cancel: &Cancel,
 ) -> Result<Prepared, PipelineError> {
-    let text = job.spec.compile()?.text;
+    let compiled = job.spec.compile()?;
     let (resolution, multiple) = (info.resolution, info.multiple);
     let (frame, mut canvas) = match canvas_of(job) {
         None => {
@@ -179,13 +178,19 @@ pub(super) fn prepare(
         images.push(mask_image(values, region.level, &frame));
     }
     let mut inputs = Inputs {
-        text,
+        text: compiled.text,
+        base: compiled.base,
+        tags: compiled.tags,
         images,
         width: frame.width,
         height: frame.height,
         joint: job.spec.joint as usize,
+        mode: job.spec.masked_mode(),
+        editable: editable_pixels(&frame, &canvas),
     };
-    if let Some(part) = &mut canvas {
+    if info.family == Family::UniReal
+        && let Some(part) = &mut canvas
+    {
         add_collage(job, &mut inputs, part, &frame, info.max_inputs, cancel)?;
     }
     Ok(Prepared {
@@ -200,6 +205,30 @@ pub(super) fn canvas_rgb(canvas: &Picture, crop: CropRect, size: (usize, usize))
     resampled(window(crop), size, 3, &mut |y, x, row| {
         rgb(canvas, y, x, row, &|_, _| [255; 3]);
     })
+}
+
+/// What may change, at the model's size, in 0..1.
+fn editable_pixels(frame: &Frame, canvas: &Option<CanvasPart>) -> Option<Vec<f32>> {
+    let region = canvas.as_ref()?.region.as_ref()?;
+    let size = (frame.width as usize, frame.height as usize);
+    Some(shares(&region.editable, size))
+}
+
+/// A plane of the crop at another size, in 0..1: means of what lies under each value.
+pub(super) fn shares(mask: &Plane, size: (usize, usize)) -> Vec<f32> {
+    let whole = Window {
+        x: 0.0,
+        y: 0.0,
+        width: f64::from(mask.width()),
+        height: f64::from(mask.height()),
+    };
+    let mut values = resampled(whole, size, 1, &mut |y, x, row| {
+        plane(mask, y, x, row);
+    });
+    for value in &mut values {
+        *value = value.clamp(0.0, 1.0);
+    }
+    values
 }
 
 /// The frame on the canvas, and what may change in it.
@@ -382,56 +411,6 @@ fn mask_image(values: Vec<f32>, level: Level, frame: &Frame) -> InputImage {
     }
 }
 
-/// A cut-out with some air around it, or a whole opaque picture, centred in a square on mid grey.
-fn asset_image(picture: &Picture, placed: Option<[f32; 4]>, info: &GeneratorInfo) -> InputImage {
-    let (x0, y0, x1, y1) =
-        cut_out_bounds(picture).unwrap_or((0, 0, picture.width(), picture.height()));
-    let (width, height) = (f64::from(x1 - x0), f64::from(y1 - y0));
-    let margin = if picture.has_alpha() {
-        ASSET_MARGIN
-    } else {
-        0.0
-    };
-    let side = width.max(height) / (1.0 - 2.0 * margin);
-    let square = Window {
-        x: f64::from(x0) + (width - side) / 2.0,
-        y: f64::from(y0) + (height - side) / 2.0,
-        width: side,
-        height: side,
-    };
-    let pixels = (info.resolution / info.multiple).max(1) * info.multiple;
-    let size = (pixels as usize, pixels as usize);
-    let values = resampled(square, size, 3, &mut |y, x, row| {
-        let (w, h) = (i64::from(picture.width()), i64::from(picture.height()));
-        for (i, pixel) in row.chunks_exact_mut(3).enumerate() {
-            let x = x + i as i64;
-            let inside = (0..w).contains(&x) && (0..h).contains(&y);
-            let [r, g, b, a] = if inside {
-                picture.pixel(x as u32, y as u32)
-            } else {
-                [0; 4]
-            };
-            for (value, (c, ground)) in pixel
-                .iter_mut()
-                .zip([r, g, b].into_iter().zip(ASSET_GROUND))
-            {
-                *value = unit(c, ground, a);
-            }
-        }
-    });
-    InputImage {
-        key: key(&values, pixels, pixels),
-        role: Role::Asset,
-        kind: None,
-        level: None,
-        fit: None,
-        width: pixels,
-        height: pixels,
-        values,
-        placed,
-    }
-}
-
 /// Where the first region that places input `at` lies in the crop: top, left, bottom, right as shares.
 fn placed(job: &Job, at: usize, crop: CropRect) -> Option<[f32; 4]> {
     let region = job.spec.regions.iter().position(|r| r.asset == Some(at))?;
@@ -493,6 +472,7 @@ mod tests {
             default_steps: 4,
             shift: 1.0,
             grain: 0.0,
+            family: Family::UniReal,
         }
     }
 

@@ -10,12 +10,13 @@ use super::colour::ColourMatch;
 use super::detail::Detail;
 use super::error::PipelineError;
 use super::event::{CropRect, JobEvent, OutputPicture, Preview};
-use super::generator::{Branch, Cancel, Generator, GeneratorInfo};
+use super::generator::{Branch, Cancel, Family, Generator, GeneratorInfo};
 use super::join::{self, Joining};
-use super::prepare::{CanvasPart, Prepared, latent_cells, prepare};
+use super::prepare::{CanvasPart, Prepared, latent_cells, prepare, shares};
+use crate::doc::job::MaskedMode;
 use crate::doc::{Job, Plane};
 use crate::sampler::guidance::mix;
-use crate::sampler::{Guidance, Masked, batch_noise, integrate, times};
+use crate::sampler::{Guidance, Masked, batch_noise, first_step, integrate, times};
 
 /// How a job is run; nothing here changes its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,9 @@ pub fn run_with(
     let prepared = prepare(job, &info, cancel)?;
     go_on(cancel)?;
     generator.prepare(&prepared.inputs, cancel)?;
+    if let Some(text) = generator.sent_text() {
+        on_event(JobEvent::Sent(text.to_owned()));
+    }
     for warning in generator.take_warnings() {
         on_event(JobEvent::Warning(warning));
     }
@@ -92,7 +96,7 @@ pub fn run_with(
     while first < outputs {
         let count = batch.min(outputs - first);
         let batches_left = (outputs - first).div_ceil(batch);
-        told.steps = told.done + job.spec.steps * batches_left as u32;
+        told.steps = told.done + stage.steps() * batches_left as u32;
         let before = told.done;
         let seeds: Vec<u64> = (first..first + count)
             .map(|i| job.spec.seed.wrapping_add(i as u64))
@@ -198,7 +202,13 @@ struct Stage<'a> {
     shape: [usize; 3],
     /// The canvas's latent and, for each cell, whether it may change; `None` if all may.
     known: Option<(Tensor, Vec<u8>)>,
+    /// How much each cell may change, for families with soft masks.
+    soft: Option<Vec<f32>>,
+    /// The canvas's latent, if the run begins on it.
+    start: Option<Tensor>,
     times: Vec<f64>,
+    /// How the guidance counts; nothing for models that take none.
+    guidance: Guidance,
     latent_rgb: Arc<Vec<[f32; 3]>>,
     /// The canvas with what was laid into it, at the model's size; empty without a canvas.
     base: Vec<f32>,
@@ -221,22 +231,51 @@ impl<'a> Stage<'a> {
             (frame.height / info.downscale) as usize,
             (frame.width / info.downscale) as usize,
         ];
-        let (mut alpha, mut known) = (None, None);
+        // The whole frame is drawn anew and the region of it kept: nothing is held in place on the way.
+        let redraws = info.family != Family::UniReal && job.spec.masked_mode() == MaskedMode::Edit;
+        let (mut alpha, mut known, mut soft) = (None, None, None);
         if let Some(canvas) = &canvas {
             alpha = Some(Arc::new(match &canvas.region {
                 None => Plane::filled(crop.width, crop.height, 255),
                 Some(region) => join::alpha(region, crop, &canvas.picture, &job.spec.blend),
             }));
             go_on(cancel)?;
-            if let Some(region) = &canvas.region {
-                let cells = latent_cells(&region.editable, shape[2], shape[1]);
-                if cells.contains(&0) {
+            if let Some(region) = &canvas.region
+                && !redraws
+            {
+                let cells = match info.family {
+                    Family::UniReal => latent_cells(&region.editable, shape[2], shape[1]),
+                    Family::Flux2 { .. } => {
+                        let shares = soft_cells(&region.editable, shape[2], shape[1]);
+                        let any = shares.iter().map(|share| u8::from(*share > 0.0)).collect();
+                        soft = Some(shares);
+                        any
+                    }
+                };
+                if cells.contains(&0) || soft.iter().flatten().any(|share| *share < 1.0) {
                     let clean = generator.encode(&canvas.rgb, frame.width, frame.height)?;
                     known = Some((clean, cells));
                 }
             }
         }
         let base = canvas.as_ref().map(|part| part.base(&frame));
+        let steps = job.spec.steps;
+        let shift = generator.shift(frame.width, frame.height, steps as usize);
+        let mut times = times(steps, shift);
+        let mut start = None;
+        let strength = match info.family {
+            Family::UniReal => f64::from(job.spec.masked.strength.unwrap_or(1.0)),
+            Family::Flux2 { .. } => job.spec.strength(),
+        };
+        if let Some(canvas) = &canvas
+            && strength < 1.0
+        {
+            times.drain(..first_step(steps, strength));
+            start = Some(match &known {
+                Some((clean, _)) => clean.clone(),
+                None => generator.encode(&canvas.rgb, frame.width, frame.height)?,
+            });
+        }
         Ok(Self {
             job,
             crop,
@@ -246,11 +285,19 @@ impl<'a> Stage<'a> {
             alpha,
             shape,
             known,
-            times: times(job.spec.steps, info.shift),
+            soft,
+            start,
+            times,
+            guidance: guidance_of(job, info),
             latent_rgb: Arc::new(info.latent_rgb.clone()),
             base: base.unwrap_or_default(),
             grain: info.grain as f32,
         })
+    }
+
+    /// Steps of one batch.
+    fn steps(&self) -> u32 {
+        self.times.len().saturating_sub(1) as u32
     }
 
     /// The known cells for a batch; joint pictures beyond the first are new throughout.
@@ -264,7 +311,15 @@ impl<'a> Stage<'a> {
         let pictures = noise.dim(0)?;
         let editable = editable.repeat(pictures / joint);
         let [_, rows, columns] = self.shape;
-        let editable = Tensor::from_vec(editable, (pictures, 1, rows, columns), noise.device())?;
+        let shape = (pictures, 1, rows, columns);
+        let editable = match &self.soft {
+            None => Tensor::from_vec(editable, shape, noise.device())?,
+            Some(soft) => {
+                let mut soft = soft.clone();
+                soft.resize(cells.len() * joint, 1.0);
+                Tensor::from_vec(soft.repeat(pictures / joint), shape, noise.device())?
+            }
+        };
         Ok(Some(Masked::new(&editable, clean, noise)?))
     }
 
@@ -283,11 +338,13 @@ impl<'a> Stage<'a> {
         let device = generator.device().clone();
         let noise = batch_noise(seeds, joint, self.shape, &device)?;
         let masked = self.masked(&noise)?;
-        let weights = Guidance {
-            text: f64::from(spec.guidance_text),
-            image: f64::from(spec.guidance_image),
-        }
-        .weights();
+        let begin = match (&self.start, self.times.first()) {
+            (Some(clean), Some(&t)) => noise
+                .affine(t, 0.0)?
+                .broadcast_add(&clean.affine(1.0 - t, 0.0)?)?,
+            _ => noise,
+        };
+        let weights = self.guidance.weights();
         let branches = [
             (weights.full, Branch::Full),
             (weights.no_text, Branch::NoText),
@@ -309,7 +366,7 @@ impl<'a> Stage<'a> {
             }
         };
         integrate(
-            &noise,
+            &begin,
             &self.times,
             spec.solver,
             masked.as_ref(),
@@ -428,6 +485,34 @@ impl<'a> Stage<'a> {
             None => ColourMatch::none(),
         }
     }
+}
+
+/// What the artist's guidance means for a model.
+fn guidance_of(job: &Job, info: &GeneratorInfo) -> Guidance {
+    let (text, image) = (
+        f64::from(job.spec.guidance_text),
+        f64::from(job.spec.guidance_image),
+    );
+    match info.family {
+        Family::UniReal => Guidance { text, image },
+        Family::Flux2 { guided: true } => Guidance { text, image: 1.0 },
+        Family::Flux2 { guided: false } => Guidance {
+            text: 1.0,
+            image: 1.0,
+        },
+    }
+}
+
+/// For each latent cell the share of its token, two cells wide and high, that may change.
+fn soft_cells(editable: &Plane, columns: usize, rows: usize) -> Vec<f32> {
+    let (across, down) = ((columns / 2).max(1), (rows / 2).max(1));
+    let tokens = shares(editable, (across, down));
+    (0..rows * columns)
+        .map(|cell| {
+            let (x, y) = (cell % columns / 2, cell / columns / 2);
+            tokens[y.min(down - 1) * across + x.min(across - 1)]
+        })
+        .collect()
 }
 
 /// Pixels of the known cells near those that may change, or of all known cells if those near are too few.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
-use super::generator::{Branch, Cancel, Generator, GeneratorError, GeneratorInfo, Inputs};
+use super::generator::{Branch, Cancel, Family, Generator, GeneratorError, GeneratorInfo, Inputs};
 use crate::model::{
     Condition, DOWNSCALE, InputPicture, Kernels, LoadProgress, ModelError, Request, Source, TOKEN,
     UniReal,
@@ -51,6 +51,7 @@ impl UniRealGenerator {
             default_steps: config.schedule.steps,
             shift: config.schedule.shift,
             grain: config.schedule.grain,
+            family: Family::UniReal,
         };
         Self { model, info }
     }

@@ -12,5 +12,5 @@ pub mod solver;
 pub use guidance::Guidance;
 pub use masked::Masked;
 pub use noise::batch_noise;
-pub use schedule::times;
+pub use schedule::{first_step, times};
 pub use solver::{StepState, integrate};

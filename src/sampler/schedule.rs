@@ -16,6 +16,14 @@ pub fn times(steps: u32, shift: f64) -> Vec<f64> {
         .collect()
 }
 
+/// The first step of a run of `steps` that changes no more than `strength` of the picture it begins on:
+/// int(n − n·strength), never past the last (the rule of diffusers' inpainting pipelines).
+pub fn first_step(steps: u32, strength: f64) -> usize {
+    let n = f64::from(steps);
+    let skipped = (n - (n * strength).min(n)).max(0.0) as usize;
+    skipped.min(steps.saturating_sub(1) as usize)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +45,17 @@ mod tests {
                 assert!(times.windows(2).all(|pair| pair[0] > pair[1]));
             }
         }
+    }
+
+    #[test]
+    fn strength_skips_the_first_steps_but_never_all() {
+        assert_eq!(first_step(4, 1.0), 0);
+        assert_eq!(first_step(4, 0.75), 1);
+        assert_eq!(first_step(4, 0.6), 1);
+        assert_eq!(first_step(4, 0.5), 2);
+        assert_eq!(first_step(50, 0.9), 5);
+        assert_eq!(first_step(4, 0.0), 3);
+        assert_eq!(first_step(1, 0.5), 0);
     }
 
     #[test]

@@ -23,6 +23,11 @@ impl Session {
             }
             Event::Started(id) => self.begin(id),
             Event::Warning(_, text) => self.toasts.add(Kind::Warning, text),
+            Event::Sent(id, text) => {
+                if let Some(job) = self.job.as_mut().filter(|job| job.id == id) {
+                    job.sent = Some(text);
+                }
+            }
             Event::Progress(id, step, steps, elapsed, eta) => {
                 if let Some(job) = self.job.as_mut().filter(|job| job.id == id) {
                     job.step = step;

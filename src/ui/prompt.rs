@@ -183,7 +183,10 @@ fn generate(ui: &mut Ui, session: &Session, width: f32, out: &mut Vec<Action>) {
         .text(RichText::new(progress(job.step, job.steps, job.eta)).small())
         .fill(palette.accent.gamma_multiply(0.6));
     ui.spacing_mut().item_spacing.y = space::S;
-    ui.add(bar);
+    let bar = ui.add(bar);
+    if let Some(sent) = &job.sent {
+        bar.on_hover_text(format!("Sent to the model: {sent}"));
+    }
     ui.horizontal(|ui| {
         ui.set_width(width);
         ui.spacing_mut().item_spacing.x = space::S;

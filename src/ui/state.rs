@@ -195,6 +195,8 @@ pub struct Running {
     pub id: JobId,
     /// What it makes, in a few words.
     pub text: String,
+    /// The exact text that the model was given, if it is told in words of its own.
+    pub sent: Option<String>,
     /// Steps done and in all; none in all until the first step.
     pub step: u32,
     /// Steps in all.

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use candle_core::{Device, Tensor};
-use inlay::doc::job::{BlendSpec, JOB_VERSION, JobInput, JobRegion, JobSpec, Solver};
+use inlay::doc::job::{BlendSpec, JOB_VERSION, JobInput, JobRegion, JobSpec, MaskedSpec, Solver};
 use inlay::doc::{ControlKind, Job, Level, Picture, Plane, Role};
 use inlay::pipeline::generator::{
-    Branch, Cancel, Generator, GeneratorError, GeneratorInfo, Inputs,
+    Branch, Cancel, Family, Generator, GeneratorError, GeneratorInfo, Inputs,
 };
 
 type Hook = Box<dyn FnMut(usize, &Tensor) -> Result<(), GeneratorError> + Send>;
@@ -58,6 +58,7 @@ impl Default for Toy {
                 default_steps: 4,
                 shift: 1.5,
                 grain: 0.0,
+                family: Family::UniReal,
             },
             asked: Arc::default(),
             hook: Box::new(|_, _| Ok(())),
@@ -199,6 +200,7 @@ pub fn words(prompt: &str) -> Job {
             size: None,
             crop: None,
             blend: BlendSpec::default(),
+            masked: MaskedSpec::default(),
         },
         pictures: Vec::new(),
         masks: Vec::new(),

@@ -32,6 +32,7 @@ fn spec() -> JobSpec {
         size: None,
         crop: Some([0, 0, 8, 8]),
         blend: BlendSpec::default(),
+        masked: MaskedSpec::default(),
     }
 }
 
@@ -243,4 +244,44 @@ proptest! {
         let error = JobSpec::from_json(&text).unwrap_err().to_string();
         prop_assert!(error.starts_with("this is no Inlay recipe: "));
     }
+}
+
+#[test]
+fn regions_are_worked_on_as_chosen_or_as_the_job_asks() {
+    let mut spec = spec();
+    assert_eq!(spec.masked_mode(), MaskedMode::Context);
+    // An object is placed: nothing of what was there is kept.
+    spec.regions[0].level = Level::Exact;
+    spec.regions[0].asset = Some(1);
+    assert_eq!(spec.strength(), 1.0);
+    // Words modify what is selected exactly.
+    spec.regions[0].asset = None;
+    assert_eq!(spec.strength(), 0.75);
+    spec.regions[0].level = Level::Outline;
+    assert_eq!(spec.strength(), 1.0);
+    spec.masked = MaskedSpec {
+        mode: Some(MaskedMode::Insert),
+        strength: Some(0.5),
+    };
+    assert_eq!(spec.masked_mode(), MaskedMode::Insert);
+    assert_eq!(spec.strength(), 0.5);
+    spec.masked = MaskedSpec::default();
+    spec.regions.clear();
+    assert_eq!(
+        (spec.masked_mode(), spec.strength()),
+        (MaskedMode::Edit, 1.0)
+    );
+}
+
+#[test]
+fn what_was_not_chosen_about_regions_is_not_written() {
+    let mut spec = spec();
+    let text = serde_json::to_string(&spec).unwrap();
+    assert!(!text.contains("masked"), "{text}");
+    spec.masked.mode = Some(MaskedMode::Insert);
+    let text = serde_json::to_string(&spec).unwrap();
+    assert!(text.contains(r#""masked":{"mode":"insert"}"#), "{text}");
+    assert_eq!(serde_json::from_str::<JobSpec>(&text).unwrap(), spec);
+    let weak = sentence(|job| job.spec.masked.strength = Some(0.0));
+    assert_eq!(weak, "the strength is 0: use 0.05 to 1");
 }

@@ -30,14 +30,6 @@ pub fn sigmas(tokens: usize, steps: usize) -> Vec<f64> {
         .collect()
 }
 
-/// The first step of a run that keeps 1 − `strength` of the picture it starts from: int(n − n·strength), never the
-/// last.
-pub fn first_step(steps: usize, strength: f64) -> usize {
-    let n = steps as f64;
-    let skipped = (n - (n * strength).min(n)).max(0.0) as usize;
-    skipped.min(steps.saturating_sub(1))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,16 +61,5 @@ mod tests {
                 assert!(sigmas.windows(2).all(|pair| pair[0] > pair[1]));
             }
         }
-    }
-
-    #[test]
-    fn strength_skips_the_first_steps_but_never_all() {
-        assert_eq!(first_step(4, 1.0), 0);
-        assert_eq!(first_step(4, 0.75), 1);
-        assert_eq!(first_step(4, 0.6), 1);
-        assert_eq!(first_step(4, 0.5), 2);
-        assert_eq!(first_step(50, 0.9), 5);
-        assert_eq!(first_step(4, 0.0), 3);
-        assert_eq!(first_step(1, 0.5), 0);
     }
 }

@@ -108,6 +108,7 @@ impl Session {
             (None, outputs) => format!("{outputs} outputs · seed {}", spec.seed),
         };
         let job = Running {
+            sent: None,
             id,
             text,
             step: 0,
