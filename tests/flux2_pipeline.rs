@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use assert_cmd::Command;
 use candle_core::{Device, Tensor};
-use common::{insertion, rectangle, speckled, with_picture, with_region, words};
+use common::{events, insertion, rectangle, speckled, with_picture, with_region, words};
 use flux2::{Goldens, check, folder, model, none, single};
 use inlay::doc::job::MaskedMode;
-use inlay::doc::{Job, Level, Picture, Role};
+use inlay::doc::{Level, Picture, Role};
 use inlay::engine::{Loader, ModelLoader, ModelSource};
 use inlay::model::DeviceKind;
 use inlay::model::flux2::{
@@ -31,15 +31,6 @@ fn klein(residency: Residency) -> Klein {
 
 fn generator() -> Flux2Generator {
     Flux2Generator::new("tiny", klein(Residency::All), 64)
-}
-
-fn events(job: &Job, generator: &mut dyn Generator) -> Vec<JobEvent> {
-    let mut events = Vec::new();
-    run(job, generator, &Cancel::default(), &mut |event| {
-        events.push(event);
-    })
-    .unwrap();
-    events
 }
 
 fn pictures(events: &[JobEvent]) -> Vec<Arc<Picture>> {

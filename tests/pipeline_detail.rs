@@ -2,11 +2,8 @@
 
 mod common;
 
-use common::{Toy, rectangle, with_picture, with_region, words};
+use common::{Toy, outputs, rectangle, with_picture, with_region, words};
 use inlay::doc::{Job, Level, Picture, Role};
-use inlay::pipeline::event::JobEvent;
-use inlay::pipeline::generator::Cancel;
-use inlay::pipeline::run;
 
 /// Pixels of two greys by turns: even at a model's size.
 fn chequered(side: u32, dark: u8, light: u8) -> Picture {
@@ -26,14 +23,7 @@ fn painted(job: &Job, grey: f32) -> Picture {
         target: Some([2.0 * grey - 1.0; 4]),
         ..Toy::default()
     };
-    let mut result = None;
-    run(job, &mut toy, &Cancel::default(), &mut |event| {
-        if let JobEvent::Output(output) = event {
-            result = Some(output.picture);
-        }
-    })
-    .unwrap();
-    result.unwrap().as_ref().clone()
+    outputs(job, &mut toy)[0].picture.as_ref().clone()
 }
 
 /// Darkest and lightest red in the middle of a picture.

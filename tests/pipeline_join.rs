@@ -6,19 +6,11 @@ use common::{Toy, insertion, words};
 use inlay::doc::job::BlendSpec;
 use inlay::doc::level::editable_region;
 use inlay::doc::{Job, Level};
-use inlay::pipeline::event::{JobEvent, OutputPicture};
+use inlay::pipeline::event::OutputPicture;
 use inlay::pipeline::generator::Cancel;
-use inlay::pipeline::run;
 
 fn outputs(job: &Job) -> Vec<OutputPicture> {
-    let mut outputs = Vec::new();
-    run(job, &mut Toy::default(), &Cancel::default(), &mut |event| {
-        if let JobEvent::Output(output) = event {
-            outputs.push(output);
-        }
-    })
-    .unwrap();
-    outputs
+    common::outputs(job, &mut Toy::default())
 }
 
 fn blends() -> [BlendSpec; 5] {

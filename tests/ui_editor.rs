@@ -2,7 +2,7 @@
 
 mod ui_support;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use egui::{Event as Input, Key, Modifiers, Pos2, accesskit::Role, pos2};
@@ -12,7 +12,7 @@ use inlay::doc::{Level, Mask, Picture, Purpose};
 use inlay::engine::message::Event;
 use inlay::pipeline::event::CropRect;
 use inlay::ui::{App, Tool};
-use ui_support::{Scripted, file, settle, window};
+use ui_support::{Dropped, Scripted, file, settle, window};
 
 type Window = Harness<'static, App>;
 
@@ -393,19 +393,6 @@ fn the_wheel_zooms_at_the_pointer_and_ctrl_0_fits() {
     window.key_press_modifiers(Modifiers::COMMAND, Key::Num0);
     settle(&mut window);
     assert_eq!(window.state().session.view.scale(), fitted);
-}
-
-#[derive(Debug)]
-struct Dropped(PathBuf);
-
-impl egui::DroppedFile for Dropped {
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, String> {
-        std::fs::read(&self.0).map_err(|error| error.to_string())
-    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use egui_kittest::kittest::Queryable;
 use inlay::doc::{Document, Edit, Level, Picture};
 use inlay::io::project;
 use inlay::ui::{App, Start};
-use ui_support::{Scripted, settle, window_with};
+use ui_support::{Dropped, Scripted, settle, window_with};
 
 type Window = Harness<'static, App>;
 
@@ -253,17 +253,4 @@ fn a_crash_loses_nothing() {
             .query_by_label("Inlay was not closed properly")
             .is_none()
     );
-}
-
-#[derive(Debug)]
-struct Dropped(PathBuf);
-
-impl egui::DroppedFile for Dropped {
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, String> {
-        std::fs::read(&self.0).map_err(|error| error.to_string())
-    }
 }

@@ -19,8 +19,10 @@ pub struct Joining {
     pub(super) canvas: Arc<Picture>,
     pub(super) crop: CropRect,
     pub(super) generated: Rgb,
-    /// Explained by the collage, whether its detail is used or not.
-    pub(super) detail: Detail,
+    /// The canvas with what was laid into it, of `generated`'s size: RGB in 0..1.
+    pub(super) base: Arc<Vec<f32>>,
+    /// [`super::generator::GeneratorInfo::grain`].
+    pub(super) grain: f32,
     /// The crop with what was laid into it, of the crop's size.
     pub(super) collage: Option<Arc<Picture>>,
     pub(super) region: Arc<Region>,
@@ -50,10 +52,12 @@ impl Joining {
         } else {
             ColourMatch::none()
         };
-        let layer = if blend.keep_detail {
-            Layer::Detailed(&self.detail, self.collage.as_deref())
-        } else {
-            Layer::Plain(&self.generated)
+        let detail = blend
+            .keep_detail
+            .then(|| Detail::new(&self.generated, &self.base, self.grain));
+        let layer = match &detail {
+            Some(detail) => Layer::Detailed(detail, self.collage.as_deref()),
+            None => Layer::Plain(&self.generated),
         };
         composite(&self.canvas, self.crop, layer, alpha, &colour, cancel)
     }
@@ -149,7 +153,8 @@ mod tests {
                 width: 40,
                 height: 40,
             },
-            detail: Detail::new(&generated, &vec![1.0; 8 * 8 * 3], 0.0),
+            base: Arc::new(vec![1.0; 8 * 8 * 3]),
+            grain: 0.0,
             collage: None,
             generated,
             region: Arc::new(Region { editable, selected }),

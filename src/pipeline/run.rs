@@ -211,7 +211,7 @@ struct Stage<'a> {
     guidance: Guidance,
     latent_rgb: Arc<Vec<[f32; 3]>>,
     /// The canvas with what was laid into it, at the model's size; empty without a canvas.
-    base: Vec<f32>,
+    base: Arc<Vec<f32>>,
     /// [`GeneratorInfo::grain`].
     grain: f32,
 }
@@ -290,7 +290,7 @@ impl<'a> Stage<'a> {
             times,
             guidance: guidance_of(job, info),
             latent_rgb: Arc::new(info.latent_rgb.clone()),
-            base: base.unwrap_or_default(),
+            base: Arc::new(base.unwrap_or_default()),
             grain: info.grain as f32,
         })
     }
@@ -439,7 +439,8 @@ impl<'a> Stage<'a> {
                             canvas: Arc::clone(&canvas.picture),
                             crop: self.crop,
                             colour: self.colour_match(canvas, &rgb),
-                            detail: self.detail(&rgb),
+                            base: Arc::clone(&self.base),
+                            grain: self.grain,
                             collage: canvas.collage.clone(),
                             generated: rgb,
                             region: Arc::clone(region),
@@ -450,7 +451,8 @@ impl<'a> Stage<'a> {
                     }
                     None => {
                         let none = ColourMatch::none();
-                        let detail = self.job.spec.blend.keep_detail.then(|| self.detail(&rgb));
+                        let detail = self.job.spec.blend.keep_detail;
+                        let detail = detail.then(|| Detail::new(&rgb, &self.base, self.grain));
                         let layer = match &detail {
                             Some(detail) => Layer::Detailed(detail, canvas.collage.as_deref()),
                             None => Layer::Plain(&rgb),
@@ -469,10 +471,6 @@ impl<'a> Stage<'a> {
             }));
         }
         Ok(())
-    }
-
-    fn detail(&self, rgb: &Rgb) -> Detail {
-        Detail::new(rgb, &self.base, self.grain)
     }
 
     /// Fits the decoded crop to the canvas on the known ground around the region.

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 use candle_core::{Device, Tensor};
 use inlay::doc::job::{BlendSpec, JOB_VERSION, JobInput, JobRegion, JobSpec, MaskedSpec, Solver};
 use inlay::doc::{ControlKind, Job, Level, Picture, Plane, Role};
+use inlay::pipeline::event::{JobEvent, OutputPicture, Preview};
 use inlay::pipeline::generator::{
     Branch, Cancel, Family, Generator, GeneratorError, GeneratorInfo, Inputs,
 };
+use inlay::pipeline::{PipelineError, run};
 
 type Hook = Box<dyn FnMut(usize, &Tensor) -> Result<(), GeneratorError> + Send>;
 
@@ -236,4 +238,46 @@ pub fn insertion(size: (u32, u32), level: Level) -> Job {
     let (w, h) = size;
     let mask = rectangle(size, w * 2 / 5..w * 3 / 5, h * 2 / 5..h * 7 / 10);
     with_region(job, mask, level, Some(1))
+}
+
+/// All that a run tells; it must succeed.
+pub fn events(job: &Job, generator: &mut dyn Generator) -> Vec<JobEvent> {
+    let mut events = Vec::new();
+    run(job, generator, &Cancel::default(), &mut |event| {
+        events.push(event)
+    })
+    .unwrap();
+    events
+}
+
+/// The finished pictures among events.
+pub fn outputs_of(events: &[JobEvent]) -> Vec<OutputPicture> {
+    events
+        .iter()
+        .filter_map(|event| match event {
+            JobEvent::Output(output) => Some(output.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The previews among events.
+pub fn previews_of(events: &[JobEvent]) -> Vec<Preview> {
+    events
+        .iter()
+        .filter_map(|event| match event {
+            JobEvent::Preview(preview) => Some(preview.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The finished pictures of a run.
+pub fn outputs(job: &Job, generator: &mut dyn Generator) -> Vec<OutputPicture> {
+    outputs_of(&events(job, generator))
+}
+
+/// Why a run fails.
+pub fn fails(job: &Job, generator: &mut dyn Generator) -> PipelineError {
+    run(job, generator, &Cancel::default(), &mut |_| ()).unwrap_err()
 }

@@ -213,3 +213,17 @@ pub fn file(folder: &std::path::Path, name: &str, picture: &Picture) -> PathBuf 
     std::fs::write(&path, bytes).expect("writes");
     path
 }
+
+/// A file that is dropped on the window.
+#[derive(Debug)]
+pub struct Dropped(pub PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
