@@ -71,7 +71,7 @@ fn a_pasted_object_keeps_its_own_texture() {
     let job = with_picture(job, Role::Asset, asset);
     // As large as the cut-out, so that its pixels lie on the canvas's.
     let mask = rectangle((size, size), 96..416, 96..400);
-    let mut job = with_region(job, mask, Level::Box, Some(1));
+    let mut job = with_region(job, mask, Level::Exact, Some(1));
     job.spec.blend.colour_match = false;
     let (low, high) = middle(&painted(&job, 76.0 / 255.0));
     assert!(

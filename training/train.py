@@ -81,6 +81,7 @@ class Samples:
                     "level": torch.from_numpy(a["input_level"].astype(np.int64)),
                     "fit": torch.from_numpy(a["input_fit"].copy()),
                     "placed": torch.from_numpy(a["input_placed"].copy()),
+                    "kind": torch.from_numpy(a["output_kind"][:, :outputs].astype(np.int64)),
                     "inputs": [
                         torch.from_numpy(a["inputs"][:, i, :, :, 0].copy()) if kind == 0 else self.encode(a["inputs"][:, i])
                         for i, (_, kind) in enumerate(layout)
@@ -96,9 +97,8 @@ class Samples:
 
     @staticmethod
     def share(key) -> float:
-        """How often a signature is drawn against its size: placements more, view pairs less while compute is short."""
-        kinds = [k for _, k in key[0]]
-        return 1.2 if 4 in kinds else 1.0 if 0 in kinds else 0.3
+        """How often a signature is drawn against its size: placements more, what has no canvas less while compute is short."""
+        return 1.2 if 4 in [k for _, k in key[0]] else 1.0 if key[0] and key[0][0][0] == 0 else 0.4
 
     def batch(self, n: int, rng: np.random.Generator):
         """n samples of one signature, signatures drawn by their size."""
@@ -116,7 +116,7 @@ class Samples:
         inputs = [
             torch.stack([entries[w]["inputs"][i][j] for w, j in zip(which, at)]) for i in range(len(key[0]))
         ]
-        return key, {k: take(k) for k in ("z", "ids", "len", "changed", "object", "level", "fit", "placed")}, inputs
+        return key, {k: take(k) for k in ("z", "ids", "len", "changed", "object", "level", "fit", "placed", "kind")}, inputs
 
 
 def make_optimisers(net, lr):
@@ -130,16 +130,16 @@ def make_optimisers(net, lr):
     ]
 
 
-def swap_placement(key, b, inputs):
-    """Placement and mask change places, numbers and words included: an automatic placement comes last."""
+def placement_last(key, b, inputs):
+    """The placement after the masks, numbers and words included: an automatic placement comes last."""
     kinds = [k for _, k in key[0]]
     if 4 not in kinds or 0 not in kinds:
         return key, b, inputs
-    p, m = kinds.index(4), kinds.index(0)
-    order = list(range(len(kinds)))
-    order[p], order[m] = m, p
+    p = kinds.index(4)
+    order = [i for i in range(len(kinds)) if i != p] + [p]
     ids = b["ids"].clone()
-    ids[b["ids"] == 3 + p], ids[b["ids"] == 3 + m] = 3 + m, 3 + p
+    for new, old in enumerate(order):
+        ids[b["ids"] == 3 + old] = 3 + new
     columns = order + list(range(len(order), 4))
     b = dict(b, ids=ids, **{k: b[k][:, columns] for k in ("level", "fit", "placed")})
     return (tuple(key[0][i] for i in order), key[1]), b, [inputs[i] for i in order]
@@ -207,6 +207,8 @@ def main():
     p.add_argument("--ema", type=float, default=0.999)
     p.add_argument("--mu", type=float, default=0.0, help="mean of the logit-normal times")
     p.add_argument("--shift", type=float, default=1.0)
+    p.add_argument("--high", type=float, default=0.0, help="share of samples at times of 0.85 to 1")
+    p.add_argument("--shadow", type=float, default=0.0, help="further weight of what changes beside the object")
     p.add_argument("--steps", type=int, default=12, help="sampling steps for the sheets and the exported default")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--seed", type=int, default=0)
@@ -284,18 +286,25 @@ def main():
         else:
             error = (y - (noise - z0)).pow(2)
         weight = 1 + 6 * torch.nn.functional.max_pool2d(b["changed"].float()[:, None], 3, 1, 1)[:, None]
+        # Shadows and reflections: faint against objects, so they need more to be learned at all.
+        weight = weight + a.shadow * (b["changed"].float() - b["object"].float()).clamp(min=0)[:, None, None]
         if not (key[0] and key[0][0][0] == 0):
             weight = torch.ones_like(weight)
-        return (error * weight).sum() / weight.expand_as(error).sum()
+        total = weight.expand_as(error).sum()
+        # Masks, depth and edges are far from the picture they start from: as they are they would drown the rest.
+        weight = weight * torch.where(b["kind"] == 0, 1.0, 0.25)[:, :, None, None, None]
+        return (error * weight).sum() / total
 
     while run.share < 1:
         key, b, inputs = samples.batch(a.batch, rng)
         if rng.random() < 0.5:
-            key, b, inputs = swap_placement(key, b, inputs)
+            key, b, inputs = placement_last(key, b, inputs)
         n = a.batch
         t = torch.sigmoid(torch.randn(n) + a.mu)
         t = a.shift * t / (1 + (a.shift - 1) * t)
-        t = torch.where(torch.rand(n) < 0.1, torch.rand(n), t).clamp(0.001, 1)
+        t = torch.where(torch.rand(n) < 0.1, torch.rand(n), t)
+        # Little noise leaves broad, faint things such as shadows to be read off: only pure noise teaches to make them.
+        t = torch.where(torch.rand(n) < a.high, 1 - 0.15 * torch.rand(n) ** 2, t).clamp(0.001, 1)
         u = torch.rand(n)
         b["ids"] = b["ids"][:, : max(int(b["len"].max()), 1)].clone()
         no_text = (u < 0.10) | ((u > 0.20) & (u < 0.25))

@@ -4,6 +4,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::doc::Plane;
+use crate::doc::poisson::{FILL_REACH, fill_values, widened};
 
 /// A cut-out over one colour.
 pub fn over(cut: &[[u8; 4]], ground: [u8; 3]) -> Vec<[u8; 3]> {
@@ -67,6 +68,61 @@ pub fn collage(
         )
     };
     let from = [(a0 + a1) as f32 / 2.0, (b0 + b1) as f32 / 2.0];
+    Some(turned_over(canvas, cut, size, from, centre, factor, angle))
+}
+
+/// What is inside `from` laid so that it fills `to`, on its lower edge, over the canvas with `from` filled: what a
+/// move starts from (pipeline::start). Masks are 0 or 255.
+pub fn moved(canvas: &[[u8; 3]], from: &Plane, to: &Plane, size: usize) -> Option<Vec<[u8; 3]>> {
+    let cut: Vec<[u8; 4]> = canvas
+        .iter()
+        .zip(from.values())
+        .map(|(&[r, g, b], &a)| [r, g, b, a])
+        .collect();
+    let (x0, y0, x1, y1) = to.bounds()?;
+    let (a0, b0, a1, b1) = from.bounds()?;
+    let extent = |a: u32, b: u32| (b - a) as f32;
+    let factor = (extent(x0, x1) / extent(a0, a1)).min(extent(y0, y1) / extent(b0, b1));
+    let centre = [
+        (x0 + x1) as f32 / 2.0,
+        y1 as f32 - factor * extent(b0, b1) / 2.0,
+    ];
+    let middle = [(a0 + a1) as f32 / 2.0, (b0 + b1) as f32 / 2.0];
+    let ground = cleared(canvas, from, size);
+    Some(turned_over(
+        &ground, &cut, size, middle, centre, factor, 0.0,
+    ))
+}
+
+/// The canvas with what `mask` shows filled from around: what a removal starts from (pipeline::start).
+pub fn cleared(canvas: &[[u8; 3]], mask: &Plane, size: usize) -> Vec<[u8; 3]> {
+    let mask: Vec<f32> = mask
+        .values()
+        .iter()
+        .map(|&v| f32::from(v) / 255.0)
+        .collect();
+    let mut values: Vec<f32> = canvas
+        .iter()
+        .flatten()
+        .map(|&v| f32::from(v) / 255.0)
+        .collect();
+    fill_values(&mut values, size, &widened(&mask, size, FILL_REACH));
+    values
+        .chunks_exact(3)
+        .map(|p| std::array::from_fn(|c| (p[c] * 255.0).round().clamp(0.0, 255.0) as u8))
+        .collect()
+}
+
+/// `cut` over `canvas`: its point `from` at `centre`, `factor` times as large, turned by `angle` radians.
+fn turned_over(
+    canvas: &[[u8; 3]],
+    cut: &[[u8; 4]],
+    size: usize,
+    from: [f32; 2],
+    centre: [f32; 2],
+    factor: f32,
+    angle: f32,
+) -> Vec<[u8; 3]> {
     let (s, c) = angle.sin_cos();
     let mut picture = canvas.to_vec();
     for y in 0..size {
@@ -94,5 +150,5 @@ pub fn collage(
             }
         }
     }
-    Some(picture)
+    picture
 }

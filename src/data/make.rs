@@ -39,7 +39,7 @@ pub struct Pictures {
     pub outputs: Vec<(u8, Rgb)>,
     /// The asset pictures.
     pub assets: Vec<Asset>,
-    /// The rough collage.
+    /// The rough collage; that of removals and moves follows from their masks.
     pub placement: Option<Rgb>,
     /// The map that steers.
     pub map: Option<Rgb>,
@@ -103,7 +103,7 @@ impl Studio<'_> {
         let mut assets = Vec::new();
         let mut cut = None;
         // Most collages show the object as it will stand, in another light: what was laid there with care stays.
-        let laid = if plan.placement && rng.random_bool(0.65) {
+        let laid = if plan.placement && plan.assets > 0 && rng.random_bool(0.65) {
             let actor = &staged.target.actors[at];
             let mesh = staged.stage.mesh(actor)?;
             let placed = staged.stage.put(&mesh, actor);

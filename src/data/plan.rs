@@ -194,7 +194,11 @@ impl Planner {
             asset_file,
             level,
             // The program lays a collage under most jobs (pipeline::collage).
-            placement: task == Task::InsertReference && rng.random_bool(0.7),
+            placement: match task {
+                Task::InsertReference => rng.random_bool(0.7),
+                Task::Remove | Task::Move => masked && rng.random_bool(0.75),
+                _ => false,
+            },
             assets,
             control,
             change,

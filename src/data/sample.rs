@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use tokenizers::Tokenizer;
 
 use super::caption::{Caption, caption};
+use super::collage::{cleared, moved};
 use super::make::{Pictures, Studio};
 use super::mask::drawn;
 use super::plan::{Input as Slot, Plan, Planner, Task, Weights, generator};
@@ -164,6 +165,14 @@ impl Maker {
             .filter(|_| pictures.hole.is_none())
             .and_then(|(m, _)| m.bounds())
             .map(|(x0, y0, x1, y1)| [y0, x0, y1, x1].map(|v| v as f32 / size as f32));
+        if plan.placement && plan.assets == 0 {
+            let canvas = pictures.canvas.as_ref()?;
+            let (to, _) = to_mask.as_ref()?;
+            pictures.placement = Some(match &from_mask {
+                Some((from, _)) => moved(canvas, from, to, size)?,
+                None => cleared(canvas, to, size),
+            });
+        }
         let mut inputs = Vec::with_capacity(4);
         for slot in plan.inputs() {
             let mut input = Input {

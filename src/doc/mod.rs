@@ -10,6 +10,7 @@ pub mod level;
 pub mod mask;
 pub mod picture;
 pub mod plane;
+pub mod poisson;
 pub mod prompt;
 mod same;
 pub mod slot;

@@ -6,6 +6,10 @@ use std::ops::Range;
 
 use super::{ControlKind, Purpose};
 
+mod intent;
+
+pub use intent::{Intent, intent};
+
 /// Input pictures at most, IMG1 … IMG8, the masks of regions included.
 pub const MAX_INPUTS: usize = 8;
 /// Joint pictures of one output at most, RES1 … RES4.

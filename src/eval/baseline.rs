@@ -4,9 +4,8 @@ use image::imageops::{FilterType, resize};
 use image::{ImageBuffer, Rgba};
 
 use super::case::Case;
-use super::poisson;
 use crate::data::plan::Task;
-use crate::doc::{Picture, Plane};
+use crate::doc::{Picture, Plane, poisson};
 use crate::io::cutout::{crop_to_alpha, cut_out};
 
 /// The pictures of both baselines; `None` where a task has nothing to paste.

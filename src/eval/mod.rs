@@ -6,7 +6,6 @@ pub mod ceiling;
 pub mod command;
 pub mod folder;
 pub mod metrics;
-pub mod poisson;
 pub mod report;
 pub mod sheet;
 #[cfg(test)]

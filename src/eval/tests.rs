@@ -3,11 +3,11 @@ use std::sync::Arc;
 use super::baseline::{baselines, fit, layer, over, seamless};
 use super::case::{Case, Settings, split_tags};
 use super::metrics::{largest_error, mean_error, psnr, ssim, ssim_map};
-use super::poisson::{clone_into, fill};
 use super::report::{CaseFigures, Difference, groups, table};
 use super::{folder, sheet};
 use crate::data::plan::Task;
 use crate::doc::job::{BlendSpec, Solver};
+use crate::doc::poisson::{clone_into, fill};
 use crate::doc::{Level, Picture, Plane, Purpose};
 
 fn picture(width: u32, height: u32, of: impl Fn(u32, u32) -> [u8; 3]) -> Picture {

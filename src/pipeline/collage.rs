@@ -1,6 +1,7 @@
-//! The rough collage that a job without a placement control starts from: each cut-out laid into its mask's bounds.
+//! The rough collage that a job without a placement control starts from: each cut-out laid into its mask's bounds,
+//! or the canvas without what the words take away.
 //!
-//! A small model need not invent what can be pasted: it gets the pasted object as a placement control and mends
+//! A small model need not invent what can be pasted or filled in: it gets that as a placement control and mends
 //! pose, light, contact and shadow.
 
 use std::sync::Arc;
@@ -12,8 +13,9 @@ use super::generator::{Cancel, InputImage, Inputs};
 use super::prepare::{CanvasPart, canvas_rgb, collage_ground, go_on, key, window_in};
 use super::read::{cut_out_bounds, rgb};
 use super::resample::{Window, resampled};
+use super::start::start;
 use crate::doc::job::JobInput;
-use crate::doc::{ControlKind, Job, Picture, Role};
+use crate::doc::{ControlKind, Job, Level, Picture, Role};
 
 /// Gives the model a rough collage if the job needs one, and the composition the collage at full resolution.
 pub(super) fn add_collage(
@@ -36,16 +38,25 @@ pub(super) fn add_collage(
         return Ok(());
     }
     let size = (frame.width as usize, frame.height as usize);
-    let Some(values) = collage(job, inputs, size, || part.rgb.clone()) else {
-        return Ok(());
-    };
-    go_on(cancel)?;
     let (width, height) = (frame.crop.width, frame.crop.height);
     let full = (width as usize, height as usize);
-    part.collage = collage(job, inputs, full, || {
-        canvas_rgb(&part.picture, frame.crop, full)
-    })
-    .map(|values| Arc::new(opaque(&values, width, height)));
+    let values = match collage(job, inputs, size, || part.rgb.clone()) {
+        Some(values) => {
+            go_on(cancel)?;
+            part.collage = collage(job, inputs, full, || {
+                canvas_rgb(&part.picture, frame.crop, full)
+            })
+            .map(|values| Arc::new(opaque(&values, width, height)));
+            values
+        }
+        None => {
+            let Some(start) = start(job, inputs, part, frame, cancel)? else {
+                return Ok(());
+            };
+            part.collage = Some(Arc::new(opaque(&start.full, width, height)));
+            start.small
+        }
+    };
     // Last, so that the prompt's numbers stay; the words never name it.
     inputs.images.push(InputImage {
         key: key(&values, frame.width, frame.height),
@@ -94,12 +105,19 @@ fn collage(
     size: (usize, usize),
     ground: impl FnOnce() -> Vec<f32>,
 ) -> Option<Vec<f32>> {
+    let level = |at: usize| {
+        let region = job.spec.regions.iter().find(|r| r.asset == Some(at));
+        region.map_or(Level::Exact, |region| region.level)
+    };
     let placed: Vec<(&Picture, [f32; 4])> = inputs
         .images
         .iter()
         .zip(&job.pictures)
-        .filter(|(image, picture)| image.role == Role::Asset && picture.has_alpha())
-        .filter_map(|(image, picture)| Some((picture.as_ref(), image.placed?)))
+        .enumerate()
+        .filter(|(_, (image, picture))| image.role == Role::Asset && picture.has_alpha())
+        .filter_map(|(at, (image, picture))| {
+            Some((picture.as_ref(), meant(image.placed?, level(at))))
+        })
         .collect();
     if placed.is_empty() {
         return None;
@@ -112,8 +130,27 @@ fn collage(
     any.then_some(values)
 }
 
+/// Where in a mask's bounds (top, left, bottom, right) the object is meant to be.
+pub(super) fn meant([top, left, bottom, right]: [f32; 4], level: Level) -> [f32; 4] {
+    let (share, lift) = level.object_share();
+    let (width, height) = (f64::from(right - left), f64::from(bottom - top));
+    let margin = (1.0 - share) / 2.0 * width;
+    let low = f64::from(bottom) - lift * height;
+    [
+        (low - share * height) as f32,
+        (f64::from(left) + margin) as f32,
+        low as f32,
+        (f64::from(right) - margin) as f32,
+    ]
+}
+
 /// Lays a cut-out into `placed` (top, left, bottom, right as shares): as large as fits, standing on the lower edge.
-fn paste(values: &mut [f32], size: (usize, usize), picture: &Picture, placed: [f32; 4]) -> bool {
+pub(super) fn paste(
+    values: &mut [f32],
+    size: (usize, usize),
+    picture: &Picture,
+    placed: [f32; 4],
+) -> bool {
     if !picture.has_alpha() {
         return false;
     }
@@ -188,6 +225,15 @@ mod tests {
         assert_eq!((red[0] / 64, red[0] % 64), (33, 17));
         let inside = |i: usize| (32..48).contains(&(i / 64)) && (16..48).contains(&(i % 64));
         assert!((0..64 * 64).all(|i| inside(i) || values[i * 3..i * 3 + 3] == [0.5; 3]));
+    }
+
+    #[test]
+    fn coarse_masks_are_larger_than_what_is_meant() {
+        let place = [0.25, 0.25, 0.75, 0.75];
+        assert_eq!(meant(place, Level::Exact), place);
+        let near = |a: [f32; 4], b: [f32; 4]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+        // 0.44 wide in the middle, its foot 0.035 above the mask's.
+        assert!(near(meant(place, Level::Blob), [0.275, 0.28, 0.715, 0.72]));
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod prepare;
 mod read;
 pub mod resample;
 pub mod run;
+mod start;
 pub mod unireal;
 
 pub use error::PipelineError;

@@ -414,7 +414,12 @@ fn mask_image(values: Vec<f32>, level: Level, frame: &Frame) -> InputImage {
 /// Where the first region that places input `at` lies in the crop: top, left, bottom, right as shares.
 fn placed(job: &Job, at: usize, crop: CropRect) -> Option<[f32; 4]> {
     let region = job.spec.regions.iter().position(|r| r.asset == Some(at))?;
-    let (x0, y0, x1, y1) = job.masks.get(region)?.bounds()?;
+    bounds_in(job.masks.get(region)?, crop)
+}
+
+/// A mask's bounds in the crop: top, left, bottom, right as shares; `None` if it does not reach into it.
+pub(super) fn bounds_in(mask: &Plane, crop: CropRect) -> Option<[f32; 4]> {
+    let (x0, y0, x1, y1) = mask.bounds()?;
     let share = |v: u32, from: u32, side: u32| {
         ((f64::from(v) - f64::from(from)) / f64::from(side)).clamp(0.0, 1.0) as f32
     };

@@ -6,6 +6,7 @@ use super::super::plan::{Planner, Side, Task, Weights, generator};
 use super::super::record::{DEPTH, EDGES, Input, MASK, MAX_INPUTS, PICTURE, Record, record_bytes};
 use super::super::staging::staged;
 use super::{SIZE, records_of};
+use crate::doc::poisson::{FILL_REACH, widened};
 use crate::doc::{ControlKind, Level, Plane, Role};
 use crate::world::depth::{edges, nearness};
 use crate::world::frame::Renderer;
@@ -219,6 +220,54 @@ fn a_hole_is_grey_and_the_rest_is_the_target() {
         }
     }
     assert!(outside > 2 && inside > 2, "{outside} {inside}");
+}
+
+#[test]
+fn removals_and_moves_start_from_a_canvas_that_is_filled_under_the_mask() {
+    for task in [Task::Remove, Task::Move] {
+        let mut seen = 0;
+        for record in records_of(task, 10) {
+            let Some(start) = of_kind(&record, ControlKind::Placement) else {
+                continue;
+            };
+            seen += 1;
+            let canvas = &of_role(&record, Role::Canvas)[0].picture;
+            let mut may_differ = vec![false; SIZE * SIZE];
+            let kind = ControlKind::Mask.index() as u8;
+            let masks = record.inputs.iter().filter(|i| i.kind == kind);
+            for (n, mask) in masks.enumerate() {
+                let values = mask.picture.iter().map(|p| p[0]).collect();
+                let mut mask = Plane::from_values(SIZE as u32, SIZE as u32, values).unwrap();
+                if n == 1 {
+                    // What moves fills the second mask's bounds, whatever its shape.
+                    let (x0, y0, x1, y1) = mask.bounds().unwrap();
+                    for i in 0..(SIZE * SIZE) as u32 {
+                        let inside = (x0..x1).contains(&(i % SIZE as u32))
+                            && (y0..y1).contains(&(i / SIZE as u32));
+                        mask.values_mut()[i as usize] = if inside { 255 } else { 0 };
+                    }
+                }
+                let values: Vec<f32> = mask
+                    .values()
+                    .iter()
+                    .map(|&v| f32::from(v) / 255.0)
+                    .collect();
+                for (all, one) in may_differ
+                    .iter_mut()
+                    .zip(widened(&values, SIZE, FILL_REACH))
+                {
+                    *all |= one;
+                }
+            }
+            let differs = |i: usize| (0..3).any(|c| canvas[i][c].abs_diff(start.picture[i][c]) > 1);
+            assert!(
+                (0..SIZE * SIZE).all(|i| may_differ[i] || !differs(i)),
+                "{task:?}"
+            );
+            assert!((0..SIZE * SIZE).any(differs), "{task:?}");
+        }
+        assert!(seen >= 4, "{task:?} {seen}");
+    }
 }
 
 #[test]
