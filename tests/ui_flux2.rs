@@ -1,0 +1,109 @@
+//! The window with FLUX.2 [klein]: the goldens' tiny random model behind the same slots, masks and words.
+
+mod flux2;
+mod ui_support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use egui::{Key, Modifiers, Theme};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use inlay::doc::{Edit, Level, Mask, Picture};
+use inlay::engine::Engine;
+use inlay::engine::message::ModelSource;
+use inlay::ui::{App, ModelState, Start};
+use ui_support::file;
+
+const SIZE: (u32, u32) = (96, 80);
+
+fn even(width: u32, height: u32, colour: [u8; 4]) -> Picture {
+    Picture::filled(width, height, colour)
+}
+
+fn until(window: &mut Harness<'_, App>, so: impl Fn(&App) -> bool) {
+    let end = Instant::now() + Duration::from_secs(600);
+    loop {
+        window.step();
+        if so(window.state()) {
+            return;
+        }
+        assert!(Instant::now() < end, "it never came");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn an_insertion_with_flux2_is_made_in_the_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = vec![
+        file(
+            folder.path(),
+            "room.png",
+            &even(SIZE.0, SIZE.1, [90, 120, 150, 255]),
+        ),
+        file(
+            folder.path(),
+            "chair.png",
+            &even(40, 48, [200, 60, 40, 255]),
+        ),
+    ];
+    let mut window = Harness::builder()
+        .with_size([1280.0, 800.0])
+        .with_theme(Theme::Dark)
+        .wgpu()
+        .build_eframe(move |creation| {
+            let ctx = creation.egui_ctx.clone();
+            let engine = Engine::start(move || ctx.request_repaint()).expect("starts");
+            let start = Start {
+                model: Some(ModelSource::Folder(flux2::folder().join("model"))),
+                files,
+                ..Start::default()
+            };
+            App::new(creation, Box::new(engine), start)
+        });
+    until(&mut window, |app| {
+        if let ModelState::Failed(why) = &app.session.model {
+            panic!("{why}");
+        }
+        matches!(app.session.model, ModelState::Ready(_)) && app.is_settled()
+    });
+    {
+        let document = &mut window.state_mut().session.document;
+        assert_eq!(document.slots().len(), 2, "canvas and asset");
+        let mut mask = Mask::new(SIZE.0, SIZE.1);
+        let corners = [[30.0, 20.0], [62.0, 20.0], [62.0, 60.0], [30.0, 60.0]];
+        mask.fill_polygon(&corners, inlay::doc::mask::Combine::Add);
+        let asset = document.slots()[1].id;
+        document
+            .apply(Edit::AddRegion {
+                mask: Some(mask),
+                level: Level::Box,
+                asset: Some(asset),
+            })
+            .unwrap();
+        let prompt = "Put IMG2 into IMG1 at IMG3".to_owned();
+        document.apply(Edit::SetPrompt(prompt)).unwrap();
+        let mut settings = document.settings().clone();
+        settings.outputs = 2;
+        settings.steps = Some(2);
+        document.apply(Edit::SetSettings(settings)).unwrap();
+    }
+    window.step();
+    let before = Arc::clone(window.state().session.canvas().unwrap());
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    until(&mut window, |app| app.session.job.is_some());
+    until(&mut window, |app| app.session.job.is_none());
+    let outputs = window.state().session.outputs.clone();
+    assert_eq!(outputs.len(), 2);
+    let pictures: Vec<Arc<Picture>> = outputs.iter().map(|o| o.picture.clone().unwrap()).collect();
+    assert_ne!(*pictures[0], *pictures[1], "two seeds, two results");
+    for picture in &pictures {
+        assert_eq!((picture.width(), picture.height()), SIZE);
+        assert_ne!(picture.pixel(46, 40), before.pixel(46, 40));
+        assert_eq!(picture.pixel(1, 1), before.pixel(1, 1));
+    }
+    window.get_by_label("Accept result 1").click();
+    until(&mut window, |app| app.session.shown.is_none());
+    assert_eq!(**window.state().session.canvas().unwrap(), *pictures[0]);
+}
