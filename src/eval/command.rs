@@ -78,8 +78,8 @@ pub struct EvalArgs {
     /// Leave out the detail that canvas and objects lend the result
     #[arg(long)]
     pub no_detail: bool,
-    /// Give the model a case's own collage, in which the object mostly stands as in the true picture, rather than the
-    /// naive paste that it is compared with
+    /// Give the model a case's own collage, in which the object mostly stands as in the true picture, rather than let
+    /// the program make one of the mask
     #[arg(long)]
     pub own_placement: bool,
     /// Give the model assets as they are, not cut out
@@ -166,9 +166,10 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     for (at, case) in cases.iter().enumerate() {
         let pasted = baselines(case);
         let told = match (&case.placement, args.own_placement) {
-            // The model is to know no more of the place than the baselines do.
+            // The model is to know no more of the place than the baselines do: the mask, which the pipeline turns
+            // into a start of its own, or without one where they paste.
             (Some(_), false) => Case {
-                placement: Some(Arc::new(pasted.naive.clone())),
+                placement: case.mask.is_none().then(|| Arc::new(pasted.naive.clone())),
                 ..case.clone()
             },
             _ => case.clone(),
