@@ -387,7 +387,15 @@ fn klein_base_is_told_by_its_name_or_its_index() {
     assert!(Files::find(&file).unwrap().distilled);
     let base = file.with_file_name("flux-2-klein-base-4b.safetensors");
     std::fs::rename(&file, &base).unwrap();
-    assert!(!Files::find(&base).unwrap().distilled);
+    let files = Files::find(&base).unwrap();
+    assert!(!files.distilled);
+    // Only the base is guided by the words unless the artist says otherwise.
+    let compute = Compute::for_device(&Device::Cpu);
+    let model = Klein::load(files, compute, Residency::All, &none, &mut |_, _| ()).unwrap();
+    let guided = Flux2Generator::new("base", model, 64);
+    let plain = generator();
+    let defaults = |of: &Flux2Generator| (of.info().default_steps, of.info().default_guidance);
+    assert_eq!((defaults(&guided), defaults(&plain)), ((28, 4.0), (4, 1.0)));
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn document() -> Document {
             outputs: 3,
             seed: u64::MAX,
             steps: Some(9),
-            guidance_text: 2.5,
+            guidance_text: Some(2.5),
             crop: Some([10, 20, 100, 90]),
             ..Settings::default()
         }),

@@ -85,9 +85,9 @@ pub struct GenerateArgs {
     /// Denoising steps; the model's own number if left out
     #[arg(long, value_name = "K")]
     pub steps: Option<u32>,
-    /// Guidance by the text; 1 is none
-    #[arg(long, value_name = "G", default_value_t = super::plan::GUIDANCE)]
-    pub guidance_text: f32,
+    /// Guidance by the text; 1 is none, the model's own if left out
+    #[arg(long, value_name = "G")]
+    pub guidance_text: Option<f32>,
     /// Guidance by the reference pictures; 1 is none
     #[arg(long, value_name = "G", default_value_t = super::plan::GUIDANCE)]
     pub guidance_image: f32,

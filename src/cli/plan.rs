@@ -17,7 +17,7 @@ pub const GUIDANCE: f32 = 1.0;
 /// A job as the options describe it: all but the pixels and what only the model knows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// The job; hashes are empty, steps are 0 and size is `None` where the model decides.
+    /// The job; hashes are empty, steps are 0, guidance is no number and size is `None` where the model decides.
     pub spec: JobSpec,
     /// The files of [`JobSpec::inputs`].
     pub inputs: Vec<PathBuf>,
@@ -100,7 +100,7 @@ pub fn plan(args: &GenerateArgs) -> Result<Plan, CliError> {
         joint: 1,
         seed: args.seed,
         steps: args.steps.unwrap_or(1),
-        guidance_text: args.guidance_text,
+        guidance_text: args.guidance_text.unwrap_or(GUIDANCE),
         guidance_image: args.guidance_image,
         solver: Solver::Euler,
         size: args.size.as_deref().map(parse_size).transpose()?,
@@ -114,7 +114,11 @@ pub fn plan(args: &GenerateArgs) -> Result<Plan, CliError> {
     spec.validate().map_err(CliError::usage)?;
     let steps = args.steps.unwrap_or(0);
     Ok(Plan {
-        spec: JobSpec { steps, ..spec },
+        spec: JobSpec {
+            steps,
+            guidance_text: args.guidance_text.unwrap_or(f32::NAN),
+            ..spec
+        },
         inputs,
         masks: args.masks.clone(),
     })

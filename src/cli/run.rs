@@ -198,6 +198,9 @@ fn complete(spec: &mut JobSpec, info: &GeneratorInfo, warn: &mut dyn FnMut(Strin
     if spec.steps == 0 {
         spec.steps = info.default_steps;
     }
+    if spec.guidance_text.is_nan() {
+        spec.guidance_text = info.default_guidance;
+    }
     let has_canvas = spec.inputs.iter().any(|input| input.role == Role::Canvas);
     if spec.size.is_none() && !has_canvas {
         spec.size = Some([info.resolution; 2]);

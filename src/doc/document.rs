@@ -58,8 +58,8 @@ pub struct Settings {
     pub seed: u64,
     /// Denoising steps; `None` takes the model's own number.
     pub steps: Option<u32>,
-    /// Guidance by the text; 1 is none.
-    pub guidance_text: f32,
+    /// Guidance by the text; 1 is none, `None` takes the model's own.
+    pub guidance_text: Option<f32>,
     /// Guidance by the reference pictures; 1 is none.
     pub guidance_image: f32,
     /// The solver.
@@ -79,7 +79,7 @@ impl Default for Settings {
             joint: 1,
             seed: 0,
             steps: None,
-            guidance_text: 1.0,
+            guidance_text: None,
             guidance_image: 1.0,
             solver: Solver::default(),
             blend: BlendSpec::default(),
@@ -98,6 +98,8 @@ pub struct ModelChoice<'a> {
     pub hash: &'a str,
     /// The steps it takes when the artist has not chosen.
     pub default_steps: u32,
+    /// The guidance by the text it takes when the artist has not chosen.
+    pub default_guidance: f32,
 }
 
 /// What an IMG number stands for.
@@ -282,7 +284,7 @@ impl Document {
                 joint: settings.joint,
                 seed: settings.seed,
                 steps: settings.steps.unwrap_or(model.default_steps),
-                guidance_text: settings.guidance_text,
+                guidance_text: settings.guidance_text.unwrap_or(model.default_guidance),
                 guidance_image: settings.guidance_image,
                 solver: settings.solver,
                 size: settings.size.filter(|_| !has_canvas),
@@ -569,7 +571,7 @@ impl Document {
             joint: settings.joint,
             seed: settings.seed,
             steps: settings.steps.unwrap_or(1),
-            guidance_text: settings.guidance_text,
+            guidance_text: settings.guidance_text.unwrap_or(1.0),
             guidance_image: settings.guidance_image,
             solver: settings.solver,
             size: settings.size,

@@ -13,6 +13,7 @@ const MODEL: ModelChoice<'static> = ModelChoice {
     name: "unireal-nano",
     hash: "",
     default_steps: 12,
+    default_guidance: 1.0,
 };
 
 fn picture(width: u32, height: u32) -> Arc<Picture> {
@@ -70,7 +71,12 @@ fn a_document_becomes_a_job() {
     );
     document.apply(paint(&document, region)).unwrap();
     let job = document.to_job(MODEL).unwrap();
-    assert_eq!(job.spec.steps, 12);
+    assert_eq!((job.spec.steps, job.spec.guidance_text), (12, 1.0));
+    let guided = ModelChoice {
+        default_guidance: 4.0,
+        ..MODEL
+    };
+    assert_eq!(document.to_job(guided).unwrap().spec.guidance_text, 4.0);
     assert_eq!(
         job.spec.inputs.iter().map(|i| i.role).collect::<Vec<_>>(),
         [Role::Canvas, Role::Asset]

@@ -148,6 +148,7 @@ fn job(model: &str, number: u64) -> Result<Job, String> {
         name: model,
         hash: "",
         default_steps: 4,
+        default_guidance: 1.0,
     };
     document.to_job(choice).map_err(|error| error.to_string())
 }

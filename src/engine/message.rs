@@ -45,6 +45,8 @@ pub struct ModelSummary {
     pub multiple: u32,
     /// Steps to use when the artist has not chosen.
     pub default_steps: u32,
+    /// Guidance by the text to use when the artist has not chosen.
+    pub default_guidance: f32,
     /// Input pictures at most.
     pub max_inputs: usize,
 }

@@ -178,6 +178,7 @@ fn summary_of(loaded: &Loaded) -> ModelSummary {
         resolution: info.resolution,
         multiple: info.multiple,
         default_steps: info.default_steps,
+        default_guidance: info.default_guidance,
         max_inputs: info.max_inputs,
     }
 }

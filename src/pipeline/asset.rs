@@ -152,6 +152,7 @@ mod tests {
             max_inputs: 8,
             max_joint: 1,
             default_steps: 4,
+            default_guidance: 1.0,
             shift: 1.0,
             grain: 0.0,
             family: Family::Flux2 { guided: false },

@@ -42,6 +42,8 @@ pub struct GeneratorInfo {
     pub max_joint: usize,
     /// Steps to use when the artist has not chosen.
     pub default_steps: u32,
+    /// Guidance by the text to use when the artist has not chosen; 1 is none.
+    pub default_guidance: f32,
     /// Schedule shift s in t' = s·t / (1 + (s − 1)·t).
     pub shift: f64,
     /// Standard deviation, in RGB 0..1, of the noise that sampling leaves in the model's pictures: structure weaker

@@ -475,6 +475,7 @@ mod tests {
             max_inputs: 8,
             max_joint: 4,
             default_steps: 4,
+            default_guidance: 1.0,
             shift: 1.0,
             grain: 0.0,
             family: Family::UniReal,

@@ -49,6 +49,7 @@ impl UniRealGenerator {
             max_inputs: config.transformer.max_inputs,
             max_joint: config.transformer.max_outputs,
             default_steps: config.schedule.steps,
+            default_guidance: 1.0,
             shift: config.schedule.shift,
             grain: config.schedule.grain,
             family: Family::UniReal,

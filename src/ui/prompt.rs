@@ -404,7 +404,7 @@ fn numbers(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
     ) {
         out.push(session.settings_with(|s| s.steps = Some(steps)));
     }
-    let mut text = settings.guidance_text;
+    let mut text = session.guidance_text();
     if number(
         ui,
         if roomy { "Text guidance" } else { "Text" },
@@ -413,7 +413,7 @@ fn numbers(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
         1.0..=20.0,
         0.02,
     ) {
-        out.push(session.settings_with(|s| s.guidance_text = text));
+        out.push(session.settings_with(|s| s.guidance_text = Some(text)));
     }
     let mut image = settings.guidance_image;
     if number(

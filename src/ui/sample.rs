@@ -118,6 +118,7 @@ mod tests {
             name: "unireal-nano",
             hash: "",
             default_steps: 8,
+            default_guidance: 1.0,
         };
         let job = document.to_job(model).unwrap();
         assert_eq!((job.pictures.len(), job.masks.len()), (2, 1));

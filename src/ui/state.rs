@@ -470,6 +470,15 @@ impl Session {
         self.document.settings().steps.unwrap_or(default)
     }
 
+    /// The guidance by the text that a job will take.
+    pub fn guidance_text(&self) -> f32 {
+        let default = match &self.model {
+            ModelState::Ready(summary) => summary.default_guidance,
+            _ => 1.0,
+        };
+        self.document.settings().guidance_text.unwrap_or(default)
+    }
+
     /// The settings with a change.
     pub fn settings_with(&self, change: impl FnOnce(&mut Settings)) -> Action {
         let mut settings = self.document.settings().clone();

@@ -58,6 +58,7 @@ impl Default for Toy {
                 max_inputs: 8,
                 max_joint: 4,
                 default_steps: 4,
+                default_guidance: 1.0,
                 shift: 1.5,
                 grain: 0.0,
                 family: Family::UniReal,

@@ -153,6 +153,7 @@ pub fn summary() -> ModelSummary {
         resolution: 128,
         multiple: 16,
         default_steps: 12,
+        default_guidance: 1.0,
         max_inputs: 8,
     }
 }

@@ -20,6 +20,8 @@ pub const MAX_REFERENCES: usize = 4;
 const GREY: f32 = 0.5;
 /// Steps of the distilled model and of the base.
 const STEPS: [u32; 2] = [4, 28];
+/// Guidance by the text of the distilled model, which has none, and of the base.
+const GUIDANCE: [f32; 2] = [1.0, 4.0];
 
 /// A loaded FLUX.2 [klein], ready for the pipeline. Latents are the normalised ones, 8 pixels to a cell.
 pub struct Flux2Generator {
@@ -44,6 +46,7 @@ impl Flux2Generator {
             max_inputs: MAX_INPUTS,
             max_joint: 1,
             default_steps: STEPS[usize::from(guided)],
+            default_guidance: GUIDANCE[usize::from(guided)],
             shift: 1.0,
             grain: 0.0,
             family: Family::Flux2 { guided },

@@ -57,6 +57,7 @@ impl Session {
                 name: &summary.name,
                 hash: &summary.hash,
                 default_steps: summary.default_steps,
+                default_guidance: summary.default_guidance,
             },
             ModelState::Loading(..) => {
                 self.say("the model is still being loaded");
