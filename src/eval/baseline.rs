@@ -5,7 +5,7 @@ use image::{ImageBuffer, Rgba};
 
 use super::case::Case;
 use crate::data::plan::Task;
-use crate::doc::{Picture, Plane, poisson};
+use crate::doc::{Level, Picture, Plane, poisson};
 use crate::io::cutout::{crop_to_alpha, cut_out};
 
 /// The pictures of both baselines; `None` where a task has nothing to paste.
@@ -80,9 +80,32 @@ pub fn fit(size: (u32, u32), bounds: (u32, u32, u32, u32)) -> (u32, u32, u32, u3
     (x0 + (wide - width) / 2, y1 - height, width, height)
 }
 
+/// The part of a mask's bounds (x0, y0, x1, y1) that an object meant by it takes: see [`Level::object_share`].
+pub fn meant((x0, y0, x1, y1): (u32, u32, u32, u32), level: Level) -> (u32, u32, u32, u32) {
+    let (share, lift) = level.object_share();
+    let (width, height) = (f64::from(x1 - x0), f64::from(y1 - y0));
+    let (w, h) = (
+        (width * share).round() as u32,
+        (height * share).round() as u32,
+    );
+    let (w, h) = (w.max(1), h.max(1));
+    let low = y1 - ((height * lift).round() as u32).min(y1 - y0 - h);
+    let left = x0 + (x1 - x0 - w) / 2;
+    (left, low - h, left + w, low)
+}
+
 /// The object at its place on an empty picture of the canvas's size; `None` for an empty place.
 pub fn layer(object: &Picture, canvas: &Picture, place: &Plane) -> Option<Picture> {
-    let (x, y, width, height) = fit((object.width(), object.height()), place.bounds()?);
+    layer_in(object, canvas, place.bounds()?)
+}
+
+/// The object in a rectangle (x0, y0, x1, y1) on an empty picture of the canvas's size.
+pub fn layer_in(
+    object: &Picture,
+    canvas: &Picture,
+    bounds: (u32, u32, u32, u32),
+) -> Option<Picture> {
+    let (x, y, width, height) = fit((object.width(), object.height()), bounds);
     // Premultiplied, so that transparent pixels lend no colour.
     let values = object.pixels().chunks_exact(4).flat_map(|p| {
         let alpha = f32::from(p[3]) / 255.0;

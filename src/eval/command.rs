@@ -165,14 +165,10 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     let mut shown: Vec<(usize, Baselines, Arc<Picture>)> = Vec::new();
     for (at, case) in cases.iter().enumerate() {
         let pasted = baselines(case);
-        let told = match (&case.placement, args.own_placement) {
-            // The model is to know no more of the place than the baselines do: the mask, which the pipeline turns
-            // into a start of its own, or without one where they paste.
-            (Some(_), false) => Case {
-                placement: case.mask.is_none().then(|| Arc::new(pasted.naive.clone())),
-                ..case.clone()
-            },
-            _ => case.clone(),
+        let told = if args.own_placement {
+            case.clone()
+        } else {
+            case.told()
         };
         let result = generate(&told, &settings, &mut generator)
             .with_context(|| format!("case {} failed", case.name))?;

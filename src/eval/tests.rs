@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::baseline::{baselines, fit, layer, over, seamless};
+use super::baseline::{baselines, fit, layer, meant, over, seamless};
 use super::case::{Case, Settings, split_tags};
 use super::metrics::{largest_error, mean_error, psnr, ssim, ssim_map};
 use super::report::{CaseFigures, Difference, groups, table};
@@ -266,6 +266,24 @@ fn the_truth_is_perfect_and_the_canvas_is_the_measure() {
     assert!(lazy.naive.psnr_object.unwrap() > 99.0);
     assert!(lazy.naive.shadow_share.unwrap() > 0.9);
     assert!(lazy.naive.outside == Some(0.0) && lazy.naive.background.unwrap() > 0.0);
+}
+
+#[test]
+fn the_program_lays_objects_as_large_as_the_level_means() {
+    let bounds = (10, 20, 110, 120);
+    assert_eq!(meant(bounds, Level::Exact), bounds);
+    assert_eq!(meant(bounds, Level::Blob), (16, 25, 104, 113));
+    assert_eq!(meant((3, 4, 4, 5), Level::Box), (3, 4, 4, 5));
+    // Cases that give no collage are asked without; what removals start from stays.
+    let plain = case(Task::InsertReference);
+    assert!(plain.told().placement.is_none());
+    let mut given = case(Task::InsertReference);
+    given.placement = Some(Arc::clone(&given.target));
+    let told = given.told().placement.unwrap();
+    assert_ne!(told, given.target);
+    assert_eq!(told.pixel(2, 2), given.canvas.pixel(2, 2));
+    given.task = Task::Remove;
+    assert_eq!(given.told().placement, given.placement);
 }
 
 #[test]
