@@ -1,7 +1,7 @@
 //! Inlay: an editor for artists who put objects into pictures.
 //!
 //! ARCHITECTURE.md has the bird's-eye view. Imports go one way only:
-//! `doc` ← `io`; `model` ← `sampler` ← `pipeline` ← `engine`; `gpu`, `ui` and `cli` sit on top;
+//! `doc` ← `io`; `model` ← `sampler` ← `pipeline` ← `engine`; `hub` keeps models as files; `gpu`, `ui` and `cli` sit on top;
 //! `world` ← `data` ← `eval` make and judge training samples. `tests/arch.rs` holds the edges.
 #![cfg_attr(
     not(test),
@@ -14,6 +14,7 @@ pub mod doc;
 pub mod engine;
 pub mod eval;
 pub mod gpu;
+pub mod hub;
 pub mod io;
 pub mod model;
 pub mod pipeline;

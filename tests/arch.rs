@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Every module of the crate and the modules it may use. `cli` and `main.rs` may use all of them.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("doc", &[]),
     ("io", &["doc"]),
     ("model", &["doc"]),
@@ -14,22 +14,35 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("pipeline", &["doc", "model", "sampler"]),
     ("engine", &["doc", "model", "pipeline"]),
     ("gpu", &["doc"]),
-    // Of the pipeline the window uses the events, which hold plain data.
-    ("ui", &["doc", "engine", "gpu", "io", "pipeline::event"]),
+    // Of models it reads headers only, and estimates.
+    ("hub", &["io", "model"]),
+    // Of the pipeline the window uses the events, of the hub the messages and the threads behind them: plain data.
+    (
+        "ui",
+        &[
+            "doc",
+            "engine",
+            "gpu",
+            "hub::message",
+            "hub::service",
+            "io",
+            "pipeline::event",
+        ],
+    ),
     ("world", &["doc", "io"]),
     ("data", &["doc", "io", "world"]),
     ("eval", &["data", "doc", "io", "model", "pipeline", "world"]),
     (
         "cli",
         &[
-            "data", "doc", "engine", "eval", "gpu", "io", "model", "pipeline", "sampler", "ui",
-            "world",
+            "data", "doc", "engine", "eval", "gpu", "hub", "io", "model", "pipeline", "sampler",
+            "ui", "world",
         ],
     ),
 ];
 
 /// Names that do not occur in a module's code.
-const NEVER: [(&str, &[&str]); 9] = [
+const NEVER: [(&str, &[&str]); 10] = [
     (
         "doc",
         &[
@@ -54,6 +67,10 @@ const NEVER: [(&str, &[&str]); 9] = [
     ("pipeline", &["egui", "std::fs", "std::thread", "wgpu"]),
     ("engine", &["egui", "eframe", "wgpu"]),
     ("gpu", &["candle_core", "candle_nn"]),
+    (
+        "hub",
+        &["candle_core", "candle_nn", "egui", "eframe", "wgpu"],
+    ),
     ("ui", &["candle_core", "candle_nn", "candle_transformers"]),
     ("data", &["candle_core", "egui", "wgpu"]),
 ];

@@ -33,6 +33,9 @@ pub enum Command {
     Mask(MaskArgs),
     /// Measure how fast a model is on this machine
     Bench(BenchArgs),
+    /// Say which models there are; get, check and remove them
+    #[command(subcommand)]
+    Models(ModelsCommand),
     /// Make training samples from an asset pack
     #[command(subcommand)]
     Data(DataCommand),
@@ -109,8 +112,9 @@ pub struct GenerateArgs {
 /// Where a job runs and where its results go.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RunArgs {
-    /// A model folder, or a FLUX.2 [klein] transformer's file; the model in the program if left out
-    #[arg(long, value_name = "DIR|FILE")]
+    /// A name from `inlay models list`, a model folder, or a FLUX.2 [klein] transformer's file; the model in the
+    /// program if left out
+    #[arg(long, value_name = "NAME|DIR|FILE")]
     pub model: Option<PathBuf>,
     /// What to compute on: auto, cpu, cuda or metal
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
@@ -198,4 +202,93 @@ pub struct BenchArgs {
     /// Print the figures as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What can be done with models as files.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// List the models that are here, and those that can be downloaded; asks nobody
+    List(ListArgs),
+    /// Use files that are here already, where they are
+    Add(AddArgs),
+    /// Download a model from the hub, or the rest of one
+    Download(DownloadArgs),
+    /// Check the files of a model against their checksums
+    Verify(VerifyArgs),
+    /// Forget a model, and delete what Inlay downloaded of it
+    Remove(RemoveArgs),
+}
+
+/// Arguments of `inlay models list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Print the list as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `inlay models add`.
+#[derive(Debug, Args)]
+pub struct AddArgs {
+    /// A model folder, or a FLUX.2 [klein] transformer's file
+    #[arg(value_name = "DIR|FILE", required_unless_present = "find")]
+    pub path: Option<PathBuf>,
+    /// What to call it
+    #[arg(long, value_name = "NAME", conflicts_with = "find")]
+    pub name: Option<String>,
+    /// Look for models in the folders of ComfyUI, InvokeAI and the hub's cache, and add those that can be used
+    #[arg(long, conflicts_with = "path")]
+    pub find: bool,
+    /// A folder of one of these programs, if it is not where it usually is; repeat for several
+    #[arg(long = "in", value_name = "DIR", requires = "find")]
+    pub folders: Vec<PathBuf>,
+    /// Print what was found as JSON
+    #[arg(long, requires = "find")]
+    pub json: bool,
+}
+
+/// Arguments of `inlay models download`.
+#[derive(Debug, Args)]
+pub struct DownloadArgs {
+    /// A name from `inlay models list`, or a repository of the hub
+    #[arg(value_name = "NAME|OWNER/REPOSITORY")]
+    pub model: String,
+    /// A file of the repository, instead of a whole diffusers model; repeat for several
+    #[arg(long = "file", value_name = "PATH")]
+    pub files: Vec<String>,
+    /// What to call it
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// A file with an access token of the hub, for models whose licence has to be accepted there; - reads it from
+    /// standard input. It is not stored
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// You have read the licence of a model for non-commercial use, and accept it
+    #[arg(long)]
+    pub accept_licence: bool,
+    /// Download nothing, as with HF_HUB_OFFLINE=1
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// Arguments of `inlay models verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// A name from `inlay models list`
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `inlay models remove`.
+#[derive(Debug, Args)]
+pub struct RemoveArgs {
+    /// A name from `inlay models list`
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }

@@ -26,9 +26,10 @@ struct Figures {
 pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     let kind = plan::device(&args.device)?;
     let device = model::open_device(kind)?;
-    let source = match &args.model {
-        Some(folder) => Source::Folder(folder.clone()),
-        None => {
+    let model = super::models::source(args.model.as_deref())?;
+    let source = match &model {
+        ModelSource::Folder(folder) => Source::Folder(folder.clone()),
+        ModelSource::Embedded => {
             model::embedded().map_err(|why| CliError::Failure(format!("{why} (--model DIR)")))?
         }
     };
@@ -45,12 +46,8 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     });
     let report = report?;
     progress.message("cancelling jobs");
-    let source = args
-        .model
-        .clone()
-        .map_or(ModelSource::Embedded, ModelSource::Folder);
     let repeats = args.repeats.map_or(CANCELLED, |n| n as usize);
-    let cancelling = latency::measure(source, kind, repeats).map_err(CliError::Failure)?;
+    let cancelling = latency::measure(model, kind, repeats).map_err(CliError::Failure)?;
     progress.finish();
     let figures = Figures {
         model: report,

@@ -57,6 +57,7 @@ failures!(
     RecipeError,
     JobError,
     crate::io::mask::MaskSizeError,
+    crate::hub::HubError,
     crate::model::ModelError
 );
 

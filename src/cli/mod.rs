@@ -11,6 +11,7 @@ mod error;
 mod generate;
 mod inspect;
 mod mask;
+mod models;
 mod output;
 pub mod plan;
 mod rerun;
@@ -63,6 +64,7 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
             ..
         })) => crate::world::command::bench(&args).map_err(CliError::from),
         Some(Command::Bench(args)) => bench::run(&args),
+        Some(Command::Models(command)) => models::run(command),
         Some(Command::World(command)) => {
             crate::world::command::run(&command).map_err(CliError::from)
         }

@@ -111,6 +111,29 @@ impl Progress {
         }
     }
 
+    /// So much of a file's or a model's bytes are done; `text` says the same in words.
+    pub fn bytes(&mut self, share: f32, text: &str) {
+        const PARTS: u64 = 1000;
+        let done = (f64::from(share) * PARTS as f64) as u64;
+        match &self.bar {
+            Some(bar) => {
+                if bar.length() != Some(PARTS) {
+                    let style = ProgressStyle::with_template("{bar:30} {wide_msg}");
+                    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+                    bar.set_length(PARTS);
+                }
+                bar.set_message(text.to_string());
+                bar.set_position(done);
+            }
+            // About ten lines are enough for a log.
+            None if done >= u64::from(self.next_line) => {
+                line(text);
+                self.next_line = (done + PARTS / 10) as u32;
+            }
+            None => {}
+        }
+    }
+
     /// Something the user should know; the job goes on.
     pub fn warning(&self, text: &str) {
         let text = format!("warning: {}", one_line(text));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::args::RerunArgs;
 use super::error::CliError;
+use super::models;
 use super::plan::{parse_image, parse_mode, parse_size};
 use super::run::{self, Run};
 use crate::doc::job::{JobInput, Solver, hash_mask, hash_picture};
@@ -25,15 +26,20 @@ pub fn run(args: &RerunArgs) -> Result<(), CliError> {
         set(&mut spec, change)?;
     }
     spec.validate().map_err(CliError::usage)?;
-    if args.run.model.is_none() && spec.model != EMBEDDED_NAME {
+    let mut run_args = args.run.clone();
+    if run_args.model.is_none() && spec.model != EMBEDDED_NAME {
+        // A model of the list that is called so; else only the user knows where it is.
+        run_args.model = models::registered(&spec.model);
+    }
+    if run_args.model.is_none() && spec.model != EMBEDDED_NAME {
         return Err(CliError::Usage(format!(
             "the recipe is for the model “{}”, name its folder with --model",
             spec.model
         )));
     }
     let replaced = replacements(&args.inputs, spec.inputs.len())?;
-    super::plan::device(&args.run.device)?;
-    let target = run::prepared_target(&args.run)?;
+    super::plan::device(&run_args.device)?;
+    let target = run::prepared_target(&run_args)?;
     let mut protected = vec![args.file.clone()];
     let mut warnings = Vec::new();
     let mut pictures = Vec::new();
@@ -64,7 +70,7 @@ pub fn run(args: &RerunArgs) -> Result<(), CliError> {
             document,
             protected,
             warnings,
-            args: &args.run,
+            args: &run_args,
         },
         &target,
     )

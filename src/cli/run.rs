@@ -11,10 +11,11 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::args::RunArgs;
 use super::error::CliError;
+use super::models;
 use super::output::{self, Progress};
 use super::plan::{self, Target};
 use crate::doc::{Job, JobSpec, Picture, Role};
-use crate::engine::{Loader, ModelLoader, ModelSource};
+use crate::engine::{Loader, ModelLoader};
 use crate::io::metadata::Recipe;
 use crate::io::{metadata, names, save};
 use crate::pipeline::event::{JobEvent, OutputPicture, Preview};
@@ -216,10 +217,7 @@ fn complete(spec: &mut JobSpec, info: &GeneratorInfo, warn: &mut dyn FnMut(Strin
 }
 
 fn load_generator(args: &RunArgs, cancel: &Cancel) -> Result<Box<dyn Generator>, CliError> {
-    let source = match &args.model {
-        Some(folder) => ModelSource::Folder(folder.clone()),
-        None => ModelSource::Embedded,
-    };
+    let source = models::source(args.model.as_deref())?;
     let loaded =
         ModelLoader::new(plan::device(&args.device)?).load(&source, cancel, &mut |_, _| {});
     loaded
@@ -350,14 +348,19 @@ fn preview_picture(latent: &[f32], shape: [usize; 3], matrix: &[[f32; 3]]) -> Op
 const WATCH: Duration = Duration::from_millis(50);
 
 /// Turns Ctrl+C (and a request to end) into a cancelled job; a second one ends the program at once.
-struct Interrupt {
-    cancel: Arc<Cancel>,
+pub(super) struct Interrupt {
+    /// Set as soon as it was asked for.
+    pub cancel: Arc<Cancel>,
     over: Arc<AtomicBool>,
     watcher: Option<JoinHandle<()>>,
 }
 
 impl Interrupt {
-    fn watch() -> Result<Self, CliError> {
+    /// Begins to watch.
+    ///
+    /// # Errors
+    /// If the system does not let signals be watched.
+    pub fn watch() -> Result<Self, CliError> {
         let failed =
             |error: std::io::Error| CliError::Failure(format!("signals can't be watched: {error}"));
         let asked = Arc::new(AtomicBool::new(false));

@@ -125,7 +125,16 @@ fn load_flux2(
     })
 }
 
+/// What a model is called: its file, its folder, or its repository where the hub's cache names folders by commits
+/// (`models--OWNER--NAME/snapshots/COMMIT`).
 fn name_of(folder: &Path) -> String {
+    let above = |steps: usize| folder.ancestors().nth(steps).and_then(Path::file_name);
+    if above(1).is_some_and(|name| name == "snapshots")
+        && let Some(repository) = above(2).map(|name| name.to_string_lossy())
+        && let Some(name) = repository.strip_prefix("models--")
+    {
+        return name.rsplit("--").next().unwrap_or(name).to_owned();
+    }
     let name = if folder.is_file() {
         folder.file_stem()
     } else {
@@ -155,5 +164,21 @@ fn device_words(device: &candle_core::Device) -> String {
         DeviceLocation::Cpu => format!("CPU, {} threads", rayon::current_num_threads()),
         DeviceLocation::Cuda { gpu_id } => format!("NVIDIA GPU {gpu_id}"),
         DeviceLocation::Metal { gpu_id } => format!("Apple GPU {gpu_id}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_in_the_hubs_cache_are_called_as_their_repository() {
+        for (path, name) in [
+            ("hub/models--a--b-c/snapshots/0123", "b-c"),
+            ("models/FLUX.2-klein-4B", "FLUX.2-klein-4B"),
+            ("x/snapshots/0123", "0123"),
+        ] {
+            assert_eq!(name_of(Path::new(path)), name);
+        }
     }
 }

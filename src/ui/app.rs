@@ -8,6 +8,7 @@ use super::apply::Env;
 use super::backend::Backend;
 use super::files::{Destination, Files, Outcome, is_project};
 use super::journal::Journal;
+use super::models::{self, Hub};
 use super::regions::Regions;
 use super::rejoin::Rejoin;
 use super::slots::DropTarget;
@@ -40,6 +41,7 @@ pub struct App {
     /// What the window shows.
     pub session: Session,
     backend: Box<dyn Backend>,
+    hub: Option<Box<dyn Hub>>,
     files: Files,
     journal: Option<Journal>,
     /// The list of recent projects, and as what it was written last.
@@ -67,6 +69,7 @@ impl App {
         let mut app = Self {
             session: Session::default(),
             backend,
+            hub: None,
             files: Files::new(move || for_files.request_repaint()),
             journal: data.as_ref().map(|folder| {
                 Journal::start(folder.join("journal"), move || {
@@ -98,7 +101,16 @@ impl App {
         app
     }
 
+    /// Gives the window a model manager.
+    #[must_use]
+    pub fn with_hub(mut self, hub: Box<dyn Hub>) -> Self {
+        self.hub = Some(hub);
+        self.session.models.is_there = true;
+        self
+    }
+
     fn load_model(&mut self, model: ModelSource) {
+        self.session.models.loaded = Some(model.clone());
         if let Err(why) = self.backend.send(Request::Load(model)) {
             self.session.model = super::state::ModelState::Failed(why);
         }
@@ -119,6 +131,10 @@ impl App {
             let mut env = Env {
                 ctx,
                 backend: self.backend.as_mut(),
+                hub: match &mut self.hub {
+                    Some(hub) => Some(hub.as_mut()),
+                    None => None,
+                },
                 files: &mut self.files,
                 journal: self.journal.as_mut(),
             };
@@ -217,6 +233,7 @@ impl App {
         adjust::window(&ctx, session, &mut out);
         questions::unsaved(&ctx, session, &mut out);
         questions::lost(&ctx, session, &mut out);
+        models::show(&ctx, session, &mut out);
         dialogs::palette(&ctx, session, &mut out);
         dialogs::keys(&ctx, session, &mut out);
         dialogs::hover(&ctx, &targets);
@@ -339,6 +356,15 @@ impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
         for event in self.backend.poll() {
             self.session.on_event(event);
+        }
+        if let Some(hub) = &mut self.hub {
+            let (events, progress) = (hub.poll(), hub.progress());
+            self.session.models.progress = progress;
+            let then = events
+                .into_iter()
+                .flat_map(|event| self.session.on_hub(event));
+            let then: Vec<_> = then.collect();
+            self.apply(ctx, then);
         }
         if let Some(preview) = self.backend.latest_preview() {
             self.session.on_preview(preview);

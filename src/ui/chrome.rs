@@ -10,6 +10,7 @@ use super::theme::{ICON_BUTTON, Palette, space};
 use super::tool::Tool;
 use super::{apply, sample};
 use crate::doc::Level;
+use crate::hub::message::Phase;
 
 /// Draws the menu bar.
 pub fn menu_bar(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
@@ -63,7 +64,7 @@ fn starts_group(command: Command) -> bool {
         Command::Save
             | Command::AddPicture
             | Command::SaveResult
-            | Command::OpenModel
+            | Command::Models
             | Command::Quit
             | Command::Undo
             | Command::Tool(Tool::Brush)
@@ -149,6 +150,7 @@ pub fn is_enabled(session: &Session, command: Command) -> bool {
         Command::Adjust => session
             .shown()
             .is_some_and(|output| output.joining.is_some()),
+        Command::Models => session.models.is_there,
         Command::AutoContext => session.document.settings().crop.is_some(),
         Command::Cancel => session.job.is_some(),
         Command::SaveMask | Command::RemoveMask => session.region.is_some(),
@@ -347,6 +349,15 @@ pub fn status(ui: &mut Ui, session: &Session, pointer: Option<[f32; 2]>) {
                     shown.on_hover_text(why);
                 }
                 ModelState::Loading(..) => {}
+            }
+            if let Some(progress) = &session.models.progress {
+                let percent = (progress.share() * 100.0).floor();
+                let text = match progress.phase {
+                    Phase::Checking => format!("Checking {} {percent} %", progress.name),
+                    _ => format!("Downloading {} {percent} %", progress.name),
+                };
+                let text = RichText::new(text).small().color(palette.accent);
+                ui.add(egui::Label::new(text).truncate());
             }
         });
     });

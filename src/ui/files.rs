@@ -1,6 +1,7 @@
 //! Files off the window's thread: dialogs, reading, writing. Each errand is a short-lived named thread, and
 //! its outcome comes back through a bounded channel.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -53,6 +54,8 @@ pub enum Outcome {
     MaskSaved(PathBuf),
     /// A model's folder was chosen.
     Model(PathBuf),
+    /// A model's folder or file was chosen for the list.
+    ModelFiles(PathBuf),
     /// A project was read.
     Project {
         /// The document.
@@ -205,6 +208,43 @@ impl Files {
             let dialog = rfd::FileDialog::new().set_title("Open model");
             if let Some(folder) = dialog.pick_folder() {
                 tell(Outcome::Model(folder));
+            }
+        });
+    }
+
+    /// Lets the artist choose a model's folder or file for the list.
+    pub fn browse_model_files(&mut self, folder: bool) {
+        self.errand("open dialog", move |tell| {
+            let dialog = rfd::FileDialog::new().set_title("Add a model");
+            let chosen = if folder {
+                dialog.pick_folder()
+            } else {
+                let dialog = dialog.add_filter("Models", &["safetensors", "gguf"]);
+                dialog.pick_file()
+            };
+            if let Some(path) = chosen {
+                tell(Outcome::ModelFiles(path));
+            }
+        });
+    }
+
+    /// Opens a folder or a page in the system's own programs.
+    pub fn open_outside(&mut self, what: OsString) {
+        self.errand("open outside", move |tell| {
+            let program = if cfg!(target_os = "macos") {
+                "open"
+            } else if cfg!(windows) {
+                "explorer"
+            } else {
+                "xdg-open"
+            };
+            // Windows' program ends with an error even if it did what it should.
+            if let Err(error) = std::process::Command::new(program).arg(&what).status() {
+                tell(Outcome::Failed(format!(
+                    "the system can't open it ({}), open it by hand: {}",
+                    io::error::plain(&error),
+                    what.display()
+                )));
             }
         });
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use eframe::egui;
 
 use super::files::{Outcome, is_project};
+use super::models::ModelsAction;
 use super::rejoin::Joined;
 use super::state::{Action, Dropped, ModelState, Pending, Session};
 use super::toasts::Kind;
@@ -20,6 +21,7 @@ impl Session {
             Event::LoadFailed(why) => {
                 self.toasts.add(Kind::Error, why.clone());
                 self.model = ModelState::Failed(why);
+                self.models.loaded = None;
             }
             Event::Started(id) => self.begin(id),
             Event::Warning(_, text) => self.toasts.add(Kind::Warning, text),
@@ -124,6 +126,9 @@ impl Session {
             Outcome::MaskSaved(path) => {
                 let text = format!("mask saved as {}", path.display());
                 self.toasts.add(Kind::Info, text);
+            }
+            Outcome::ModelFiles(path) => {
+                return vec![Action::Models(ModelsAction::Add(path))];
             }
             Outcome::Model(_) => self.model = ModelState::Loading(0.0, "the model".to_owned()),
             Outcome::Warning(text) => self.toasts.add(Kind::Warning, text),

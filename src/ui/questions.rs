@@ -8,7 +8,7 @@ use super::theme::{self, Palette, space};
 /// Width of the questions in points.
 const WIDTH: f32 = 380.0;
 
-fn strong_button(ui: &mut Ui, text: &str) -> egui::Response {
+pub(super) fn strong_button(ui: &mut Ui, text: &str) -> egui::Response {
     let palette = Palette::of(ui);
     let text = RichText::new(text).strong().color(palette.on_accent);
     ui.add(
@@ -18,7 +18,7 @@ fn strong_button(ui: &mut Ui, text: &str) -> egui::Response {
     )
 }
 
-fn plain_button(ui: &mut Ui, text: &str) -> egui::Response {
+pub(super) fn plain_button(ui: &mut Ui, text: &str) -> egui::Response {
     ui.add(Button::new(text).min_size(vec2(84.0, 28.0)))
 }
 

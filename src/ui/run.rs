@@ -6,8 +6,11 @@ use eframe::egui;
 
 use super::app::{App, Start};
 use super::backend::Backend;
+use super::models::Hub;
 use crate::engine::Engine;
 use crate::engine::message::{Event, JobId, JobPreview, ModelSource, Request};
+use crate::hub::message as hub;
+use crate::hub::service::{Options, Service};
 
 impl Backend for Engine {
     fn send(&mut self, request: Request) -> Result<(), String> {
@@ -32,6 +35,24 @@ impl Backend for Engine {
 
     fn latest_preview(&mut self) -> Option<JobPreview> {
         Engine::latest_preview(self)
+    }
+}
+
+impl Hub for Service {
+    fn ask(&mut self, request: hub::Request) -> Result<(), String> {
+        Service::ask(self, request)
+    }
+
+    fn cancel(&mut self) {
+        Service::cancel(self);
+    }
+
+    fn poll(&mut self) -> Vec<hub::Event> {
+        Service::poll(self)
+    }
+
+    fn progress(&mut self) -> Option<hub::Progress> {
+        Service::progress(self)
     }
 }
 
@@ -64,14 +85,23 @@ pub fn run(files: Vec<PathBuf>) -> anyhow::Result<()> {
             // For trying another model without choosing it each time.
             let folder = std::env::var_os(MODEL_VARIABLE).filter(|folder| !folder.is_empty());
             let model = folder.map_or(ModelSource::Embedded, |f| ModelSource::Folder(f.into()));
-            let data = directories::ProjectDirs::from("", "", "inlay")
-                .map(|folders| folders.data_local_dir().to_owned());
+            // Without a folder for data there is neither a journal nor a list of models.
+            let options = Options::of_user();
             let start = Start {
                 model: Some(model),
                 files,
-                data,
+                data: options.as_ref().ok().map(|options| options.data.clone()),
             };
-            Ok(Box::new(App::new(creation, Box::new(engine), start)))
+            let app = App::new(creation, Box::new(engine), start);
+            let ctx = creation.egui_ctx.clone();
+            let hub = options.and_then(|o| Service::start(o, move || ctx.request_repaint()));
+            Ok(match hub {
+                Ok(hub) => Box::new(app.with_hub(Box::new(hub))),
+                Err(error) => {
+                    tracing::debug!("{error}");
+                    Box::new(app)
+                }
+            })
         }),
     );
     opened.map_err(|error| anyhow::anyhow!(why_not(&error)))

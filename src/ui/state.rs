@@ -9,6 +9,7 @@ use eframe::egui::{Id, Key, Pos2, Rect, Vec2};
 use super::context::CropDrag;
 use super::files::Destination;
 use super::journal::Lost;
+use super::models::{Models, ModelsAction};
 use super::toasts::Toasts;
 use super::tool::{Input, Machine, Tool};
 use super::view::Viewport;
@@ -91,6 +92,8 @@ pub enum Action {
     Answer(Answer),
     /// What to do about the nth lost session.
     Lost(usize, Recovery),
+    /// Something about models.
+    Models(ModelsAction),
     /// Closes dialogs.
     CloseDialogs,
     /// Changes the text in the palette's field.
@@ -352,6 +355,8 @@ pub struct Session {
     pub original: bool,
     /// The model.
     pub model: ModelState,
+    /// The page of models.
+    pub models: Models,
     /// The running job.
     pub job: Option<Running>,
     /// Jobs that wait for it, the next first.
@@ -405,6 +410,7 @@ impl Default for Session {
             only: None,
             original: false,
             model: ModelState::Loading(0.0, "the model".to_owned()),
+            models: Models::default(),
             job: None,
             waiting: Vec::new(),
             outputs: Vec::new(),
@@ -507,7 +513,7 @@ impl Session {
     /// Whether a question is open: keys are for it then.
     pub fn is_asking(&self) -> bool {
         let where_to = self.pending.as_ref().is_some_and(|p| p.asking);
-        self.project.asking || !self.project.lost.is_empty() || where_to
+        self.project.asking || !self.project.lost.is_empty() || where_to || self.models.open
     }
 
     /// The document's name, with a mark if it differs from its file.

@@ -1,6 +1,7 @@
 //! Carries out what widgets ask for: the one module that changes the session on the artist's behalf.
 
 mod mask;
+mod models;
 mod outputs;
 mod pictures;
 mod project;
@@ -11,6 +12,7 @@ use super::backend::Backend;
 use super::commands::Command;
 use super::files::{Destination, Files};
 use super::journal::Journal;
+use super::models::Hub;
 use super::sample;
 use super::state::{Action, Compare, Next, PaletteState, Session, Which};
 use super::toasts::Kind;
@@ -29,6 +31,8 @@ pub struct Env<'a> {
     pub ctx: &'a egui::Context,
     /// The engine.
     pub backend: &'a mut dyn Backend,
+    /// The model manager, where there is one.
+    pub hub: Option<&'a mut dyn Hub>,
     /// Files.
     pub files: &'a mut Files,
     /// The crash journal, where there is one.
@@ -92,7 +96,9 @@ impl Session {
             Action::OpenProject(path) => self.request(Next::Open(path), env),
             Action::Answer(answer) => self.answer(answer, env),
             Action::Lost(at, recovery) => self.decide(at, recovery, env),
+            Action::Models(action) => self.models_action(action, env),
             Action::CloseDialogs => {
+                self.models.close();
                 self.palette = None;
                 self.keys = false;
                 self.exact = false;
@@ -165,6 +171,7 @@ impl Session {
                 Some(id) => self.save(id, env),
                 None => self.say("choose a result to save first"),
             },
+            Command::Models => self.open_models(env),
             Command::OpenModel => env.files.browse_model(),
             Command::Quit => self.request(Next::Quit, env),
             Command::Undo => {

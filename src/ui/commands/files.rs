@@ -69,6 +69,14 @@ pub const SAVE_RESULT: Info = Info {
     keys: &[ctrl(Key::E)],
 };
 
+pub const MODELS: Info = Info {
+    text: "Models…",
+    tip: "Choose, download, check and remove models, and use files you already have",
+    menu: Some(Menu::File),
+    icon: None,
+    keys: &[ctrl_shift(Key::M)],
+};
+
 pub const OPEN_MODEL: Info = Info {
     text: "Open model…",
     tip: "Use another model: a folder with its config.json and weights",

@@ -25,6 +25,7 @@ pub enum Command {
     LoadMask,
     SaveMask,
     SaveResult,
+    Models,
     OpenModel,
     Quit,
     Undo,
@@ -144,7 +145,7 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 
 impl Command {
     /// Every command, in the order of the menus and the palette.
-    pub const ALL: [Command; 70] = [
+    pub const ALL: [Command; 71] = [
         Command::Generate,
         Command::GenerateFirst,
         Command::Sweep,
@@ -159,6 +160,7 @@ impl Command {
         Command::LoadMask,
         Command::SaveMask,
         Command::SaveResult,
+        Command::Models,
         Command::OpenModel,
         Command::Quit,
         Command::Undo,
@@ -232,6 +234,7 @@ impl Command {
             Command::LoadMask => tools::LOAD_MASK,
             Command::SaveMask => tools::SAVE_MASK,
             Command::SaveResult => files::SAVE_RESULT,
+            Command::Models => files::MODELS,
             Command::OpenModel => files::OPEN_MODEL,
             Command::Quit => files::QUIT,
             Command::Undo => views::UNDO,

@@ -1,0 +1,131 @@
+//! The models that Inlay knows by name. Sizes of files and checksums are not here: the hub tells them when a
+//! download is asked for.
+
+/// What a model may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Licence {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether work for money is allowed.
+    pub commercial: bool,
+}
+
+/// Apache-2.0.
+pub const APACHE: Licence = Licence {
+    name: "Apache-2.0",
+    commercial: true,
+};
+
+/// The licence of the larger FLUX.2 models.
+pub const NON_COMMERCIAL: Licence = Licence {
+    name: "FLUX Non-Commercial License",
+    commercial: false,
+};
+
+/// The licence of the model inside the program.
+pub const OWN: Licence = Licence {
+    name: "MIT or Apache-2.0",
+    commercial: true,
+};
+
+/// A model on the hub.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// What it is called here, and its folder.
+    pub name: &'static str,
+    /// For people.
+    pub title: &'static str,
+    /// Its repository on the hub.
+    pub repo: &'static str,
+    /// The files to get; a model's usual folders if empty.
+    pub files: &'static [&'static str],
+    /// Its licence.
+    pub licence: Licence,
+    /// Whether the hub wants the licence accepted first, and a token.
+    pub gated: bool,
+    /// About how many bytes it has, for those who have to decide before anything is asked.
+    pub about: Option<u64>,
+}
+
+/// The name under which the tokenizer alone can be had: ComfyUI keeps none beside its files.
+pub const TOKENIZER: &str = "qwen3-tokenizer";
+
+/// All models on the hub that are known by name.
+pub const KNOWN: [Known; 5] = [
+    Known {
+        name: "FLUX.2-klein-4B",
+        title: "FLUX.2 [klein] 4B",
+        repo: "black-forest-labs/FLUX.2-klein-4B",
+        files: &[],
+        licence: APACHE,
+        gated: false,
+        // 7.75 GB of the transformer, 8 GB of the text encoder and the autoencoder.
+        about: Some(16_000_000_000),
+    },
+    Known {
+        name: "FLUX.2-klein-base-4B",
+        title: "FLUX.2 [klein] base 4B",
+        repo: "black-forest-labs/FLUX.2-klein-base-4B",
+        files: &[],
+        licence: APACHE,
+        gated: false,
+        about: Some(16_000_000_000),
+    },
+    Known {
+        name: "FLUX.2-klein-9B",
+        title: "FLUX.2 [klein] 9B",
+        repo: "black-forest-labs/FLUX.2-klein-9B",
+        files: &[],
+        licence: NON_COMMERCIAL,
+        gated: true,
+        about: None,
+    },
+    Known {
+        name: "FLUX.2-klein-base-9B",
+        title: "FLUX.2 [klein] base 9B",
+        repo: "black-forest-labs/FLUX.2-klein-base-9B",
+        files: &[],
+        licence: NON_COMMERCIAL,
+        gated: true,
+        about: None,
+    },
+    Known {
+        name: TOKENIZER,
+        title: "Qwen3 tokenizer, for files of ComfyUI",
+        repo: "black-forest-labs/FLUX.2-klein-4B",
+        files: &["tokenizer/tokenizer.json"],
+        licence: APACHE,
+        gated: false,
+        about: None,
+    },
+];
+
+/// A known model by its name or repository, in any case of letters.
+pub fn known(name: &str) -> Option<&'static Known> {
+    KNOWN
+        .iter()
+        .find(|known| known.name.eq_ignore_ascii_case(name))
+        .or_else(|| {
+            let whole = |known: &&Known| known.files.is_empty();
+            let mut models = KNOWN.iter().filter(whole);
+            models.find(|known| known.repo.eq_ignore_ascii_case(name))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_found_by_name_and_repository() {
+        assert_eq!(known("flux.2-klein-4b").unwrap().licence, APACHE);
+        let by_repo = known("black-forest-labs/FLUX.2-klein-4B").unwrap();
+        assert_eq!(by_repo.name, "FLUX.2-klein-4B");
+        assert!(known("nothing").is_none());
+        for known in KNOWN {
+            // What must be accepted first is gated, and the other way round.
+            assert_eq!(known.gated, !known.licence.commercial, "{}", known.name);
+            assert!(known.repo.split_once('/').is_some());
+        }
+    }
+}

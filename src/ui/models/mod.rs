@@ -1,0 +1,152 @@
+//! The page of models: which there are, choosing one, downloading, checking, removing, and files that are here.
+
+mod page;
+mod question;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use eframe::egui;
+
+use super::state::{Action, Session};
+use crate::engine::message::ModelSource;
+use crate::hub::message::{Event, Found, Origin, Progress, Request, Row};
+
+/// The model manager as the window sees it: a few calls, so that tests can script what it answers. None of them
+/// waits.
+pub trait Hub {
+    /// Asks for something.
+    ///
+    /// # Errors
+    /// Why it can't be asked now, as a sentence for the artist.
+    fn ask(&mut self, request: Request) -> Result<(), String>;
+    /// Cancels the download or check that runs.
+    fn cancel(&mut self);
+    /// All events since the last call, in order.
+    fn poll(&mut self) -> Vec<Event>;
+    /// How far the download or check is.
+    fn progress(&mut self) -> Option<Progress>;
+}
+
+/// What a widget of the page asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModelsAction {
+    /// Makes a model the editor's.
+    Use(String),
+    /// Asks a question before something is downloaded or removed.
+    Question(Question),
+    /// Does what was asked about, or not.
+    Answer(bool),
+    /// Cancels the download or check that runs.
+    Cancel,
+    /// Checks a model's files.
+    Verify(String),
+    /// Looks for files that are here.
+    Find,
+    /// Adds a folder or a file.
+    Add(PathBuf),
+    /// Lets the artist choose a folder, or a file.
+    Browse {
+        /// A folder.
+        folder: bool,
+    },
+    /// Goes from what was found back to the list.
+    Back,
+    /// Opens a folder or a page in the system's own programs.
+    OpenOutside(OsString),
+}
+
+/// A question about a model.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Question {
+    /// Whether it is to be downloaded.
+    Download {
+        /// The model.
+        name: String,
+        /// The token for models whose licence has to be accepted. It is never stored.
+        token: String,
+        /// Whether the artist accepts a licence for non-commercial use.
+        accepted: bool,
+    },
+    /// Whether it is to be removed.
+    Remove(String),
+}
+
+impl Question {
+    /// Whether a model is to be downloaded.
+    pub fn download(name: &str) -> Self {
+        Self::Download {
+            name: name.to_owned(),
+            token: String::new(),
+            accepted: false,
+        }
+    }
+
+    /// The model.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Download { name, .. } | Self::Remove(name) => name,
+        }
+    }
+}
+
+/// The page's state.
+#[derive(Debug, Default)]
+pub struct Models {
+    /// Whether there is a model manager.
+    pub is_there: bool,
+    /// Whether the page is open.
+    pub open: bool,
+    /// The list, once it is known.
+    pub rows: Option<Vec<Row>>,
+    /// What was found among the files that are here, while it is shown.
+    pub found: Option<Vec<Found>>,
+    /// Whether such files are being looked for.
+    pub looking: bool,
+    /// The question that is open.
+    pub question: Option<Question>,
+    /// Models that are downloaded or checked, or wait for it.
+    pub tasks: Vec<String>,
+    /// How far the first of them is.
+    pub progress: Option<Progress>,
+    /// What failed last, while the page is open.
+    pub failure: Option<String>,
+    /// What was last asked of the engine.
+    pub loaded: Option<ModelSource>,
+}
+
+impl Models {
+    /// Closes the page; downloads go on.
+    pub fn close(&mut self) {
+        self.open = false;
+        self.question = None;
+        self.found = None;
+        self.failure = None;
+    }
+
+    /// A model of the list.
+    pub fn row(&self, name: &str) -> Option<&Row> {
+        self.rows.as_ref()?.iter().find(|row| row.name == name)
+    }
+
+    /// Whether a model is the editor's.
+    pub fn is_loaded(&self, row: &Row) -> bool {
+        self.loaded.is_some() && source_of(row) == self.loaded
+    }
+}
+
+/// Where the engine finds a model.
+pub fn source_of(row: &Row) -> Option<ModelSource> {
+    match row.origin {
+        Origin::BuiltIn => Some(ModelSource::Embedded),
+        _ => row.place.clone().map(ModelSource::Folder),
+    }
+}
+
+/// Draws the page and its question, while they are open.
+pub fn show(ctx: &egui::Context, session: &mut Session, out: &mut Vec<Action>) {
+    if session.models.open {
+        page::show(ctx, session, out);
+        question::show(ctx, session, out);
+    }
+}

@@ -1,0 +1,533 @@
+//! The page of models, with a scripted model manager.
+
+mod ui_support;
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use eframe::App as _;
+use egui::{Key, Modifiers, Theme};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT as _, Queryable};
+use inlay::engine::message::{Event as EngineEvent, ModelSource, Request as EngineRequest};
+use inlay::hub::message::{
+    Event, Found, Memory, Origin, Phase, Progress, Report, Request, Row, State,
+};
+use inlay::ui::{Action, App, Backend, Hub, ModelState, ModelsAction, Start};
+use ui_support::{Scripted, settle, summary};
+
+type Window = Harness<'static, App>;
+
+/// What a model manager was asked, and what it is to answer.
+#[derive(Default)]
+struct Script {
+    asked: Vec<Request>,
+    cancelled: usize,
+    events: Vec<Event>,
+    progress: Option<Progress>,
+    refuse: Option<String>,
+}
+
+#[derive(Clone, Default)]
+struct ScriptedHub(Rc<RefCell<Script>>);
+
+impl Hub for ScriptedHub {
+    fn ask(&mut self, request: Request) -> Result<(), String> {
+        let mut script = self.0.borrow_mut();
+        if let Some(why) = script.refuse.clone() {
+            return Err(why);
+        }
+        script.asked.push(request);
+        Ok(())
+    }
+
+    fn cancel(&mut self) {
+        self.0.borrow_mut().cancelled += 1;
+    }
+
+    fn poll(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.0.borrow_mut().events)
+    }
+
+    fn progress(&mut self) -> Option<Progress> {
+        self.0.borrow().progress.clone()
+    }
+}
+
+impl ScriptedHub {
+    fn asked(&self) -> Vec<Request> {
+        std::mem::take(&mut self.0.borrow_mut().asked)
+    }
+
+    fn tell(&self, window: &mut Window, event: Event) {
+        self.0.borrow_mut().events.push(event);
+        window.step();
+        settle(window);
+    }
+}
+
+/// An engine that keeps what it is asked to load.
+#[derive(Clone, Default)]
+struct Engine(Scripted, Rc<RefCell<Vec<ModelSource>>>);
+
+impl Backend for Engine {
+    fn send(&mut self, request: EngineRequest) -> Result<(), String> {
+        if let EngineRequest::Load(source) = &request {
+            self.1.borrow_mut().push(source.clone());
+        }
+        self.0.send(request)
+    }
+
+    fn send_first(&mut self, request: EngineRequest) -> Result<(), String> {
+        self.0.send_first(request)
+    }
+
+    fn arrange(&mut self, order: &[inlay::engine::message::JobId]) {
+        self.0.arrange(order);
+    }
+
+    fn cancel(&mut self, job: inlay::engine::message::JobId) {
+        self.0.cancel(job);
+    }
+
+    fn poll(&mut self) -> Vec<EngineEvent> {
+        self.0.poll()
+    }
+
+    fn latest_preview(&mut self) -> Option<inlay::engine::message::JobPreview> {
+        self.0.latest_preview()
+    }
+}
+
+fn row(name: &str, origin: Origin, state: State) -> Row {
+    Row {
+        name: name.to_owned(),
+        kind: "FLUX.2 [klein] 4B, BF16".to_owned(),
+        origin,
+        state,
+        bytes: Some(16_000_000_000),
+        about: origin == Origin::Available,
+        licence: Some("Apache-2.0".to_owned()),
+        commercial: Some(true),
+        gated: false,
+        memory: None,
+        place: None,
+        page: Some(format!("https://huggingface.co/black-forest-labs/{name}")),
+        is_model: true,
+    }
+}
+
+fn rows() -> Vec<Row> {
+    let built_in = Row {
+        kind: "unireal".to_owned(),
+        bytes: Some(21_000_000),
+        licence: Some("MIT or Apache-2.0".to_owned()),
+        page: None,
+        ..row("unireal-nano", Origin::BuiltIn, State::Ready)
+    };
+    let own = Row {
+        place: Some(PathBuf::from("models/klein")),
+        memory: Some(Memory {
+            all: 17_400_000_000,
+            in_turn: 9_100_000_000,
+            free: Some(5_000_000_000),
+        }),
+        ..row("klein", Origin::Downloaded, State::Ready)
+    };
+    let partial = State::Partial {
+        have: 2_100_000_000,
+        total: 15_900_000_000,
+    };
+    let broken = State::Unusable {
+        why: "its files are gone, remove it from the list: models/old".to_owned(),
+    };
+    let large = Row {
+        bytes: None,
+        about: false,
+        licence: Some("FLUX Non-Commercial License".to_owned()),
+        commercial: Some(false),
+        gated: true,
+        kind: "FLUX.2 [klein] 9B".to_owned(),
+        ..row("klein-9B", Origin::Available, State::Absent)
+    };
+    vec![
+        built_in,
+        own,
+        row("klein-base", Origin::Downloaded, partial),
+        Row {
+            licence: None,
+            commercial: None,
+            place: Some(PathBuf::from("models/old")),
+            ..row("old", Origin::Added, broken)
+        },
+        row("klein-4B", Origin::Available, State::Absent),
+        large,
+    ]
+}
+
+fn window_sized(size: [f32; 2], theme: Theme) -> (Window, ScriptedHub, Engine) {
+    let (hub, engine) = (ScriptedHub::default(), Engine::default());
+    engine.0.tell(EngineEvent::Loaded(summary()));
+    let (of_app, backend) = (hub.clone(), Box::new(engine.clone()));
+    let start = Start {
+        model: Some(ModelSource::Embedded),
+        ..Start::default()
+    };
+    let mut window = Harness::builder()
+        .with_size(size)
+        .with_theme(theme)
+        .with_max_steps(16)
+        .wgpu()
+        .build_eframe(move |creation| {
+            App::new(creation, backend, start).with_hub(Box::new(of_app))
+        });
+    settle(&mut window);
+    (window, hub, engine)
+}
+
+fn open() -> (Window, ScriptedHub, Engine) {
+    let (mut window, hub, engine) = window_sized([1280.0, 1000.0], Theme::Dark);
+    window.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::M);
+    settle(&mut window);
+    assert_eq!(hub.asked(), [Request::List]);
+    hub.tell(&mut window, Event::Listed(rows()));
+    (window, hub, engine)
+}
+
+fn click(window: &mut Window, label: &str) {
+    window.get_by_label(label).click();
+    settle(window);
+}
+
+fn messages(window: &Window) -> Vec<String> {
+    let list = window.state().session.toasts.list();
+    list.iter().map(|toast| toast.text.clone()).collect()
+}
+
+fn progress(name: &str, phase: Phase) -> Option<Progress> {
+    Some(Progress {
+        name: name.to_owned(),
+        phase,
+        file: "transformer/a.safetensors".to_owned(),
+        done: 4_000_000_000,
+        total: 16_000_000_000,
+        speed: 20e6,
+    })
+}
+
+#[test]
+fn the_list_says_what_each_model_is_and_needs() {
+    let (window, _, _) = open();
+    window.get_by_label("In use");
+    window.get_by_label("unireal · 21 MB · MIT or Apache-2.0");
+    window.get_by_label("FLUX.2 [klein] 4B, BF16 · 16.0 GB · Apache-2.0");
+    window.get_by_label(
+        "Needs 17.4 GB of memory on the processor, 9.1 GB with its parts loaded in turn; 5.0 GB are free now",
+    );
+    window.get_by_label("models/klein");
+    window.get_by_label("FLUX.2 [klein] 4B, BF16 · 2.1 GB of 15.9 GB are here · Apache-2.0");
+    window.get_by_label("its files are gone, remove it from the list: models/old");
+    window.get_by_label("FLUX.2 [klein] 4B, BF16 · about 16 GB · Apache-2.0");
+    window.get_by_label("FLUX.2 [klein] 9B · size not known yet · FLUX Non-Commercial License");
+    window.get_by_label("For non-commercial use only");
+    // What can't be done is not offered.
+    for label in [
+        "Use unireal-nano",
+        "Remove unireal-nano",
+        "Use klein-base",
+        "Use klein-4B",
+        "Verify old",
+    ] {
+        assert!(window.query_by_label(label).is_none(), "{label}");
+    }
+}
+
+#[test]
+fn the_menu_and_the_palette_open_it_and_esc_closes_it() {
+    let (mut window, hub, _) = window_sized([1280.0, 800.0], Theme::Light);
+    click(&mut window, "File");
+    window.get_by_label_contains("Models…").click();
+    settle(&mut window);
+    assert!(window.state().session.models.open);
+    assert_eq!(hub.asked(), [Request::List]);
+    // Keys are for the page.
+    let tool = window.state().session.tool;
+    window.key_press(Key::E);
+    settle(&mut window);
+    assert_eq!(window.state().session.tool, tool);
+    window.key_press(Key::Escape);
+    settle(&mut window);
+    assert!(!window.state().session.models.open);
+    window.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::P);
+    settle(&mut window);
+    for letter in ["m", "odels"] {
+        window.event(egui::Event::Text(letter.to_owned()));
+        settle(&mut window);
+    }
+    window.key_press(Key::Enter);
+    settle(&mut window);
+    assert!(window.state().session.models.open);
+}
+
+#[test]
+fn a_chosen_model_becomes_the_editor_s() {
+    let (mut window, _, engine) = open();
+    engine.1.borrow_mut().clear();
+    click(&mut window, "Use klein");
+    let source = ModelSource::Folder("models/klein".into());
+    assert_eq!(*engine.1.borrow(), [source]);
+    assert!(
+        matches!(&window.state().session.model, ModelState::Loading(_, what) if what == "klein")
+    );
+    window.get_by_label("In use");
+    assert!(window.query_by_label("Use klein").is_none());
+    // What is in use is not removed; and the one before can be had again.
+    assert!(
+        window
+            .get_by_label("Remove klein")
+            .accesskit_node()
+            .is_disabled()
+    );
+    click(&mut window, "Use unireal-nano");
+    assert_eq!(engine.1.borrow().last(), Some(&ModelSource::Embedded));
+    engine.0.tell(EngineEvent::LoadFailed("no memory".into()));
+    window.step();
+    settle(&mut window);
+    assert!(window.query_by_label("In use").is_none());
+}
+
+#[test]
+fn a_download_is_asked_about_shown_and_cancelled() {
+    let (mut window, hub, _) = open();
+    click(&mut window, "Download klein-4B");
+    window.get_by_label("Download klein-4B?");
+    window.get_by_label("Size: about 16 GB");
+    window.get_by_label("From: https://huggingface.co/black-forest-labs/klein-4B");
+    window.get_by_label("Licence: Apache-2.0");
+    // Esc answers the question and leaves the page.
+    window.key_press(Key::Escape);
+    settle(&mut window);
+    assert!(window.query_by_label("Download klein-4B?").is_none());
+    assert!(window.state().session.models.open);
+    click(&mut window, "Download klein-4B");
+    click(&mut window, "Go back");
+    assert_eq!(hub.asked(), []);
+    click(&mut window, "Download klein-4B");
+    click(&mut window, "Download");
+    let asked = Request::Download {
+        name: "klein-4B".into(),
+        token: None,
+    };
+    assert_eq!(hub.asked(), [asked]);
+    window.get_by_label("Waits for its turn");
+    hub.0.borrow_mut().progress = progress("klein-4B", Phase::Downloading);
+    window.step();
+    settle(&mut window);
+    window.get_by_label("4.0 GB of 16.0 GB · 20 MB a second · 10 min left");
+    assert!(
+        window
+            .get_by_label("Download klein-4B")
+            .accesskit_node()
+            .is_disabled()
+    );
+    hub.0.borrow_mut().progress = progress("klein-4B", Phase::Waiting);
+    window.step();
+    settle(&mut window);
+    window.get_by_label("4.0 GB of 16.0 GB · the connection was lost, trying again");
+    click(&mut window, "Cancel klein-4B");
+    assert_eq!(hub.0.borrow().cancelled, 1);
+    hub.0.borrow_mut().progress = None;
+    hub.tell(&mut window, Event::Cancelled("klein-4B".into()));
+    assert!(window.state().session.models.tasks.is_empty());
+    assert_eq!(
+        messages(&window),
+        ["Klein-4B: cancelled, what came is kept"]
+    );
+}
+
+#[test]
+fn downloads_go_on_while_the_page_is_closed() {
+    let (mut window, hub, _) = open();
+    click(&mut window, "Continue klein-base");
+    click(&mut window, "Download");
+    hub.0.borrow_mut().progress = progress("klein-base", Phase::Downloading);
+    click(&mut window, "Close");
+    window.get_by_label("Downloading klein-base 25 %");
+    hub.0.borrow_mut().progress = None;
+    hub.tell(&mut window, Event::Downloaded("klein-base".into()));
+    assert!(
+        window
+            .query_by_label("Downloading klein-base 25 %")
+            .is_none()
+    );
+    assert_eq!(
+        messages(&window),
+        ["Klein-base is downloaded and can be used"]
+    );
+    // Without the page a failure is a message.
+    hub.tell(&mut window, Event::Failed(None, "the disk is full".into()));
+    assert_eq!(messages(&window).last().unwrap(), "The disk is full");
+}
+
+#[test]
+fn a_licence_must_be_accepted_and_a_token_given() {
+    let (mut window, hub, _) = open();
+    click(&mut window, "Download klein-9B");
+    let disabled = |window: &Window| {
+        window
+            .get_by_label("Download")
+            .accesskit_node()
+            .is_disabled()
+    };
+    assert!(disabled(&window));
+    click(&mut window, "I have read the licence and accept it");
+    assert!(disabled(&window));
+    window
+        .get_by_label("Access token, used once and not stored")
+        .focus();
+    window.run();
+    window.event(egui::Event::Text("hf_secret".to_owned()));
+    settle(&mut window);
+    assert!(!disabled(&window));
+    click(&mut window, "Download");
+    let asked = Request::Download {
+        name: "klein-9B".into(),
+        token: Some("hf_secret".into()),
+    };
+    assert_eq!(hub.asked(), [asked]);
+    assert_eq!(window.state().session.models.question, None);
+}
+
+#[test]
+fn without_a_network_one_sentence_stands_on_the_page() {
+    let (mut window, hub, _) = open();
+    click(&mut window, "Download klein-4B");
+    click(&mut window, "Download");
+    let why = "huggingface.co can't be reached (no connection): check the connection and download again, what came is kept";
+    hub.tell(
+        &mut window,
+        Event::Failed(Some("klein-4B".into()), why.into()),
+    );
+    window.get_by_label(&format!("H{}", &why[1..]));
+    assert!(window.query_by_label("Waits for its turn").is_none());
+    assert!(messages(&window).is_empty());
+    // It goes when something else is done.
+    hub.0.borrow_mut().refuse = Some("too much is waiting already: let it finish first".into());
+    click(&mut window, "Verify klein");
+    assert!(window.query_by_label_contains("can't be reached").is_none());
+    window.get_by_label("Too much is waiting already: let it finish first");
+    assert!(window.state().session.models.tasks.is_empty());
+}
+
+#[test]
+fn files_are_checked_and_models_removed_after_a_question() {
+    let (mut window, hub, _) = open();
+    click(&mut window, "Verify klein");
+    assert_eq!(hub.asked(), [Request::Verify("klein".into())]);
+    hub.0.borrow_mut().progress = progress("klein", Phase::Checking);
+    window.step();
+    settle(&mut window);
+    window.get_by_label("Checking · 4.0 GB of 16.0 GB");
+    hub.0.borrow_mut().progress = None;
+    let good = Report {
+        right: 12,
+        ..Report::default()
+    };
+    hub.tell(&mut window, Event::Verified("klein".into(), good));
+    assert_eq!(
+        messages(&window),
+        ["Klein: all checksums are right (12 files)"]
+    );
+    let bad = Report {
+        damaged: vec!["vae/a.safetensors".into()],
+        ..Report::default()
+    };
+    hub.tell(&mut window, Event::Verified("klein".into(), bad));
+    window.get_by_label("Klein: damaged: vae/a.safetensors; download or copy these files again");
+
+    click(&mut window, "Remove old");
+    window.get_by_label("It is taken off the list; your files stay where they are");
+    click(&mut window, "Remove");
+    assert_eq!(hub.asked(), [Request::Remove("old".into())]);
+    click(&mut window, "Remove klein");
+    window.get_by_label("Inlay downloaded these files and deletes them: 16.0 GB become free");
+    click(&mut window, "Go back");
+    assert_eq!(hub.asked(), []);
+    let left: Vec<Row> = rows().into_iter().filter(|row| row.name != "old").collect();
+    hub.tell(&mut window, Event::Removed("old".into(), 0));
+    hub.tell(&mut window, Event::Listed(left));
+    assert!(window.query_by_label("Remove old").is_none());
+}
+
+#[test]
+fn files_that_are_here_are_found_and_added() {
+    let (mut window, hub, _) = open();
+    click(&mut window, "Use files I already have");
+    assert_eq!(hub.asked(), [Request::Find]);
+    assert!(
+        window
+            .get_by_label("Looking…")
+            .accesskit_node()
+            .is_disabled()
+    );
+    let found = |name: &str, problem: Option<&str>| Found {
+        name: name.to_owned(),
+        kind: "FLUX.2 [klein] 4B, Q8_0".to_owned(),
+        owner: "ComfyUI".to_owned(),
+        place: PathBuf::from(format!("ComfyUI/models/{name}.gguf")),
+        bytes: Some(8_000_000_000),
+        problem: problem.map(str::to_owned),
+    };
+    let refused =
+        "flux1.safetensors is FLUX.1, which this program does not run: get FLUX.2 [klein] 4B";
+    let list = vec![found("klein-q8", None), found("flux1", Some(refused))];
+    hub.tell(&mut window, Event::Found(list));
+    window.get_by_label("Files you already have");
+    window.get_by_label("FLUX.2 [klein] 4B, Q8_0 · 8.0 GB");
+    window.get_by_label(refused);
+    assert!(window.query_by_label("Add flux1").is_none());
+    click(&mut window, "Add klein-q8");
+    assert_eq!(
+        hub.asked(),
+        [Request::Add("ComfyUI/models/klein-q8.gguf".into())]
+    );
+    hub.tell(&mut window, Event::Added("klein-q8".into()));
+    // The rest is looked at again.
+    assert_eq!(hub.asked(), [Request::Find]);
+    hub.tell(&mut window, Event::Found(Vec::new()));
+    window.get_by_label_contains("No new model was found");
+    click(&mut window, "Back to the list");
+    window.get_by_label("Models");
+    // Files that were chosen in the system's dialog.
+    let ctx = window.ctx.clone();
+    let chosen = Action::Models(ModelsAction::Add("x.gguf".into()));
+    window.state_mut().apply(&ctx, vec![chosen]);
+    assert_eq!(hub.asked(), [Request::Add("x.gguf".into())]);
+    window.state_mut().on_exit();
+}
+
+#[test]
+fn the_page_fits_into_the_smallest_window() {
+    for theme in [Theme::Dark, Theme::Light] {
+        let (mut window, hub, _) = window_sized([900.0, 600.0], theme);
+        window.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::M);
+        settle(&mut window);
+        hub.tell(&mut window, Event::Listed(rows()));
+        let screen = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(900.0, 600.0));
+        for label in [
+            "Close",
+            "Use klein",
+            "Open folder klein",
+            "Use files I already have",
+            "Add a file…",
+        ] {
+            let node = window.get_by_label(label);
+            assert!(
+                screen.contains_rect(node.rect()),
+                "{label}: {:?}",
+                node.rect()
+            );
+        }
+    }
+}
