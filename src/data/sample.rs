@@ -71,7 +71,12 @@ impl Maker {
 
     /// The task of sample `index`.
     pub fn planned(&self, index: u64) -> Task {
-        self.planner.plan(&self.pack, self.seed, index, 0).task
+        self.plan(index).task
+    }
+
+    /// What sample `index` is to be; if it can't be made so, it is planned anew.
+    pub fn plan(&self, index: u64) -> Plan {
+        self.planner.plan(&self.pack, self.seed, index, 0)
     }
 
     /// Sample `index` of the stream.

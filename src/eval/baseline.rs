@@ -10,9 +10,9 @@ use crate::io::cutout::{crop_to_alpha, cut_out};
 
 /// The pictures of both baselines; `None` where a task has nothing to paste.
 pub struct Baselines {
-    /// Pasting. For removal, and where there is no object to paste, the canvas as it is.
+    /// Pasting. For removal, holes, and where there is no object to paste, the canvas as it is.
     pub naive: Picture,
-    /// Pasting with the gradients kept. For removal the mask filled harmonically.
+    /// Pasting with the gradients kept. For removal and holes the mask filled harmonically.
     pub poisson: Option<Picture>,
 }
 
@@ -21,7 +21,7 @@ pub struct Baselines {
 pub fn baselines(case: &Case) -> Baselines {
     let place = case.mask.as_deref().unwrap_or(&case.object);
     match case.task {
-        Task::Remove => Baselines {
+        Task::Remove | Task::Outpaint => Baselines {
             naive: (*case.canvas).clone(),
             poisson: Some(poisson::fill(&case.canvas, place)),
         },

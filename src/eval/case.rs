@@ -27,12 +27,14 @@ pub struct Case {
     pub prompt: String,
     /// Context tags; `None` derives them.
     pub tags: Option<Vec<String>>,
-    /// The picture to edit.
+    /// The picture to edit or to look at. For tasks without one an even grey that no model is given.
     pub canvas: Arc<Picture>,
     /// The object to put in.
     pub asset: Option<Arc<Picture>>,
     /// Where in its picture the object is; only the baselines are told.
     pub asset_object: Option<Plane>,
+    /// Further objects, for new pictures of several.
+    pub more: Vec<Arc<Picture>>,
     /// A rough collage.
     pub placement: Option<Arc<Picture>>,
     /// Where to work; `None` leaves it to the words.
@@ -66,13 +68,15 @@ pub struct Settings {
     pub cut_out: bool,
     /// The model works on the whole canvas instead of a crop around the region.
     pub whole: bool,
+    /// Context tags are told.
+    pub context: bool,
 }
 
 impl Case {
     /// A generated sample as a case.
     ///
     /// # Errors
-    /// A record without a canvas, or with pictures of a wrong size.
+    /// A record of a task that can't be judged, or with pictures missing or of a wrong size.
     pub fn from_record(record: &Record, size: usize) -> anyhow::Result<Self> {
         let task = task_of(record.task).context("a sample has an unknown task")?;
         let side = size as u32;
@@ -113,13 +117,20 @@ impl Case {
         };
         let (tags, prompt) = split_tags(&record.text);
         let mask = planes.pop();
+        let canvas = match task.has_canvas() {
+            true => one(Role::Canvas, None)?.context("a sample has no canvas")?,
+            false => Arc::new(Picture::filled(side, side, [128, 128, 128, 255])),
+        };
+        let more = input(Role::Asset, None).skip(1);
+        let more = more.map(|asset| picture(&asset.picture));
         Ok(Self {
             name: format!("{:06}", record.id),
             task,
             level: level.unwrap_or_default(),
             prompt,
             tags: Some(tags),
-            canvas: one(Role::Canvas, None)?.context("a sample has no canvas")?,
+            canvas,
+            more: more.collect::<anyhow::Result<_>>()?,
             asset: one(Role::Asset, None)?,
             asset_object: record.asset_object.as_deref().map(plane).transpose()?,
             placement: one(Role::Control, Some(ControlKind::Placement))?,
@@ -181,7 +192,10 @@ impl Case {
                 inputs: Vec::new(),
                 regions: Vec::new(),
                 prompt: self.prompt.clone(),
-                tags: self.tags.clone(),
+                tags: match settings.context {
+                    true => self.told_tags(),
+                    false => Some(Vec::new()),
+                },
                 outputs: 1,
                 joint: self.joint(),
                 seed: settings.seed,
@@ -189,11 +203,15 @@ impl Case {
                 guidance_text: settings.guidance_text,
                 guidance_image: settings.guidance_image,
                 solver: settings.solver,
-                size: None,
-                crop: settings
-                    .whole
+                size: (!self.task.has_canvas())
+                    .then(|| [self.target.width(), self.target.height()]),
+                crop: (settings.whole && self.task.has_canvas())
                     .then(|| [0, 0, self.canvas.width(), self.canvas.height()]),
-                blend: settings.blend,
+                blend: BlendSpec {
+                    // A map has no detail of its canvas.
+                    keep_detail: settings.blend.keep_detail && !self.task.is_perception(),
+                    ..settings.blend
+                },
                 masked: MaskedSpec::default(),
             },
             pictures: Vec::new(),
@@ -210,14 +228,20 @@ impl Case {
             job.pictures.push(Arc::clone(picture));
             Some(job.spec.inputs.len() - 1)
         };
-        add(&Some(Arc::clone(&self.canvas)), Role::Canvas, None);
+        if self.task.has_canvas() {
+            add(&Some(Arc::clone(&self.canvas)), Role::Canvas, None);
+        }
         let cut = match (&self.asset, &self.asset_object) {
             (Some(asset), Some(object)) if settings.cut_out && !asset.has_alpha() => {
                 Some(Arc::new(with_alpha(asset, object)))
             }
             (asset, _) => asset.clone(),
         };
-        let asset = add(&cut, Role::Asset, None);
+        // A hole says where to paint, not where the object goes.
+        let asset = add(&cut, Role::Asset, None).filter(|_| self.task != Task::Outpaint);
+        for asset in &self.more {
+            add(&Some(Arc::clone(asset)), Role::Asset, None);
+        }
         add(&self.placement, Role::Control, Some(ControlKind::Placement));
         // As in training: first where the object is, then where it goes.
         for (mask, asset) in [(&self.mask_from, None), (&self.mask, asset)] {
@@ -234,6 +258,16 @@ impl Case {
         job
     }
 
+    /// The tags: the case's, and that a map is asked for where one is, which captions leave out at times.
+    fn told_tags(&self) -> Option<Vec<String>> {
+        let mut tags = self.tags.clone()?;
+        let perception = TAGS[5];
+        if self.task.is_perception() && !tags.iter().any(|tag| tag == perception) {
+            tags.push(perception.to_owned());
+        }
+        Some(tags)
+    }
+
     /// Where the model may change the canvas: all of it without a mask.
     pub fn editable(&self) -> Vec<bool> {
         let mut editable = vec![self.mask.is_none(); self.changed.values().len()];
@@ -247,7 +281,7 @@ impl Case {
     }
 }
 
-/// The tasks that cases can have: those that edit a canvas.
+/// The tasks that are compared with pasting: those that edit a canvas.
 pub const TASKS: [Task; 4] = [
     Task::InsertReference,
     Task::InsertWords,
@@ -255,13 +289,36 @@ pub const TASKS: [Task; 4] = [
     Task::Move,
 ];
 
+/// The tasks that cases can have: those of which there is one right answer, more or less.
+pub const ALL_TASKS: [Task; 10] = [
+    Task::InsertReference,
+    Task::InsertWords,
+    Task::Remove,
+    Task::Move,
+    Task::Outpaint,
+    Task::Frame2Frame,
+    Task::Customise,
+    Task::Segment,
+    Task::Depth,
+    Task::Edges,
+];
+
 fn task_of(number: u16) -> Option<Task> {
-    TASKS.into_iter().find(|&task| task as u16 == number)
+    ALL_TASKS.into_iter().find(|&task| task as u16 == number)
 }
 
 /// The task of this name.
-pub fn task_named(name: &str) -> Option<Task> {
-    TASKS.into_iter().find(|task| task.name() == name)
+///
+/// # Errors
+/// A sentence with the names of all tasks.
+pub fn task_named(name: &str) -> anyhow::Result<Task> {
+    let named = ALL_TASKS.into_iter().find(|task| task.name() == name);
+    named.with_context(|| {
+        format!(
+            "“{name}” is no task: use {}",
+            ALL_TASKS.map(|task| task.name()).join(", ")
+        )
+    })
 }
 
 /// A text apart into its context tags and its base.

@@ -15,6 +15,7 @@ use super::ceiling::ceiling;
 use super::folder;
 use super::report::{CaseFigures, Group, groups, table};
 use super::sheet::{Row, sheet};
+use super::suite;
 use crate::data::plan::Task;
 use crate::data::sample::Maker;
 use crate::doc::Picture;
@@ -28,7 +29,9 @@ use crate::pipeline::{RunOptions, run_with};
 use crate::world::pack::{Pack, Split};
 
 /// A stream is given up when it has gone on this many samples for each case that is wanted.
-const PATIENCE: u64 = 1000;
+pub(super) const PATIENCE: u64 = 1000;
+
+const NOTHING: &str = "nothing to judge: give --cases DIR, or --generated N with --pack DIR";
 
 /// Compare a model with pasting and seamless pasting, on cases whose true picture is known
 #[derive(Debug, Args)]
@@ -48,7 +51,15 @@ pub struct EvalArgs {
     /// Which part of the pack
     #[arg(long, value_enum, default_value = "heldout")]
     pub split: Split,
-    /// Only this task: insert_reference, insert_words, remove or move
+    /// Judge every task and write report.md, report.json and sheets into this folder; --generated is then the number
+    /// of cases of each task
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["sheet", "json", "ceiling", "own_placement", "whole_assets"])]
+    pub suite: Option<PathBuf>,
+    /// With --suite: leave out the time of a step
+    #[arg(long, requires = "suite")]
+    pub no_cost: bool,
+    /// Only this task: insert_reference, insert_words, remove or move; with --suite also outpaint, frame2frame,
+    /// customise, segment, depth or edges
     #[arg(long, value_name = "TASK")]
     pub task: Option<String>,
     /// Seed of the generated cases, and of the noise
@@ -88,6 +99,9 @@ pub struct EvalArgs {
     /// Let the model work on the whole canvas, not on a crop around the region
     #[arg(long)]
     pub whole: bool,
+    /// Ask without context tags, for models that were trained without
+    #[arg(long)]
+    pub no_context: bool,
     /// Add what the autoencoder and the joining alone would make of the true picture
     #[arg(long)]
     pub ceiling: bool,
@@ -122,44 +136,29 @@ struct Report<'a> {
 /// # Errors
 /// Cases, pack or model that can't be read, and files that can't be written.
 pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
-    let task = args
-        .task
-        .as_deref()
-        .map(|name| {
-            task_named(name).with_context(|| {
-                format!(
-                    "“{name}” is no task: use {}",
-                    TASKS.map(|task| task.name()).join(", ")
-                )
-            })
-        })
-        .transpose()?;
+    let task = args.task.as_deref().map(task_named).transpose()?;
+    if let Some(dir) = &args.suite {
+        ensure!(args.cases.is_some() || args.generated.is_some(), NOTHING);
+        let (mut generator, source) = load(args)?;
+        let settings = settings(args, &generator);
+        return suite::run(args, task, dir, &source, &mut generator, &settings);
+    }
+    if let Some(task) = task {
+        ensure!(
+            TASKS.contains(&task),
+            "{} is judged with --suite DIR only: add it, or use {}",
+            task.name(),
+            TASKS.map(|task| task.name()).join(", ")
+        );
+    }
     let cases = cases(args, task)?;
     if let Some(dir) = &args.write_cases {
         for case in &cases {
             folder::write(dir, case)?;
         }
     }
-    let mut generator = load(args)?;
-    let settings = Settings {
-        seed: args.seed,
-        steps: args.steps.unwrap_or(generator.info().default_steps),
-        guidance_text: args.guidance_text,
-        guidance_image: args.guidance_image,
-        solver: if args.solver == "heun" {
-            Solver::Heun
-        } else {
-            Solver::Euler
-        },
-        blend: BlendSpec {
-            feather: args.feather,
-            colour_match: !args.no_colour_match,
-            keep_detail: !args.no_detail,
-            ..BlendSpec::default()
-        },
-        cut_out: !args.whole_assets,
-        whole: args.whole,
-    };
+    let (mut generator, _) = load(args)?;
+    let settings = settings(args, &generator);
     let bar = progress("judging", cases.len());
     let mut figures = Vec::with_capacity(cases.len());
     let mut shown: Vec<(usize, Baselines, Arc<Picture>)> = Vec::new();
@@ -207,8 +206,32 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     }
 }
 
+/// How the options ask the model.
+fn settings(args: &EvalArgs, generator: &UniRealGenerator) -> Settings {
+    Settings {
+        seed: args.seed,
+        steps: args.steps.unwrap_or(generator.info().default_steps),
+        guidance_text: args.guidance_text,
+        guidance_image: args.guidance_image,
+        solver: if args.solver == "heun" {
+            Solver::Heun
+        } else {
+            Solver::Euler
+        },
+        blend: BlendSpec {
+            feather: args.feather,
+            colour_match: !args.no_colour_match,
+            keep_detail: !args.no_detail,
+            ..BlendSpec::default()
+        },
+        cut_out: !args.whole_assets,
+        whole: args.whole,
+        context: !args.no_context,
+    }
+}
+
 /// A bar on stderr; nothing where that is no terminal.
-fn progress(what: &'static str, length: usize) -> ProgressBar {
+pub(super) fn progress(what: &'static str, length: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(length as u64), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta} left") {
         bar.set_style(style);
@@ -220,11 +243,12 @@ fn cases(args: &EvalArgs, task: Option<Task>) -> anyhow::Result<Vec<Case>> {
     let cases = match (&args.cases, args.generated, &args.pack) {
         (Some(dir), _, _) => {
             let mut cases = folder::read_all(dir)?;
-            cases.retain(|case| task.is_none_or(|task| case.task == task));
+            let wanted = |is: Task| task.map_or(TASKS.contains(&is), |task| is == task);
+            cases.retain(|case| wanted(case.task));
             cases
         }
         (None, Some(count), Some(pack)) => generated(args, pack, count, task)?,
-        _ => bail!("nothing to judge: give --cases DIR, or --generated N with --pack DIR"),
+        _ => bail!(NOTHING),
     };
     ensure!(!cases.is_empty(), "there are no cases of this kind");
     Ok(cases)
@@ -265,7 +289,7 @@ fn generated(
     Ok(cases)
 }
 
-fn load(args: &EvalArgs) -> anyhow::Result<UniRealGenerator> {
+fn load(args: &EvalArgs) -> anyhow::Result<(UniRealGenerator, Source)> {
     let device = model::open_device(args.device)?;
     let (name, source) = if args.model == "embedded" {
         let source = model::embedded().map_err(|why| anyhow::anyhow!("{why} (--model DIR)"))?;
@@ -281,7 +305,7 @@ fn load(args: &EvalArgs) -> anyhow::Result<UniRealGenerator> {
     let bar = progress("loading the model", model::FILES.len());
     let generator = UniRealGenerator::load(&name, &source, &device, &mut |_, _| bar.tick())?;
     bar.finish_and_clear();
-    Ok(generator)
+    Ok((generator, source))
 }
 
 /// What the model makes of a case.

@@ -1,14 +1,15 @@
 //! Cases as folders: one folder a case with `canvas.png`, `asset.png`, `asset-object.png`, `placement.png`, `mask.png`,
 //! `mask-from.png` (all of these but the canvas only where the case has them), `target.png`, `object.png`,
-//! `changed.png` and `case.json` (`task`, `level`, `prompt`, `tags`).
+//! `changed.png` and `case.json` (`task`, `level`, `prompt`, `tags`). New pictures have no `canvas.png` and at times
+//! `asset-2.png` and `asset-3.png`.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::case::{Case, TASKS, task_named};
+use super::case::{Case, task_named};
 use crate::doc::{Level, Picture, Plane};
 use crate::io::{mask, metadata, picture, save};
 
@@ -34,9 +35,12 @@ struct About {
 pub fn write(dir: &Path, case: &Case) -> anyhow::Result<()> {
     let folder = dir.join(&case.name);
     save::make_folder(&folder)?;
+    let canvas = case.task.has_canvas().then_some(&case.canvas);
     let pictures = [
-        ("canvas.png", Some(&case.canvas)),
+        ("canvas.png", canvas),
         ("asset.png", case.asset.as_ref()),
+        ("asset-2.png", case.more.first()),
+        ("asset-3.png", case.more.get(1)),
         ("placement.png", case.placement.as_ref()),
         ("target.png", Some(&case.target)),
     ];
@@ -102,14 +106,8 @@ pub fn read(folder: &Path) -> anyhow::Result<Case> {
     let text = std::fs::read(&path).with_context(|| format!("{} can't be read", path.display()))?;
     let about: About = serde_json::from_slice(&text)
         .with_context(|| format!("{} is no description of a case", path.display()))?;
-    let Some(task) = task_named(&about.task) else {
-        bail!(
-            "{} has the unknown task “{}”: use {}",
-            path.display(),
-            about.task,
-            TASKS.map(|task| task.name()).join(", ")
-        );
-    };
+    let task = task_named(&about.task)
+        .with_context(|| format!("{} has an unknown task", path.display()))?;
     let picture = |name: &str| -> anyhow::Result<Option<Arc<Picture>>> {
         let path = folder.join(name);
         if !path.exists() {
@@ -121,8 +119,15 @@ pub fn read(folder: &Path) -> anyhow::Result<Case> {
         picture(name)?
             .with_context(|| format!("{} is missing: add it", folder.join(name).display()))
     };
-    let canvas = required("canvas.png")?;
     let target = required("target.png")?;
+    let canvas = match task.has_canvas() {
+        true => required("canvas.png")?,
+        false => Arc::new(Picture::filled(
+            target.width(),
+            target.height(),
+            [128, 128, 128, 255],
+        )),
+    };
     let size = (canvas.width(), canvas.height());
     ensure!(
         (target.width(), target.height()) == size,
@@ -130,6 +135,10 @@ pub fn read(folder: &Path) -> anyhow::Result<Case> {
         folder.join("target.png").display()
     );
     let asset = picture("asset.png")?;
+    let mut more = Vec::new();
+    for name in ["asset-2.png", "asset-3.png"] {
+        more.extend(picture(name)?);
+    }
     let plane = |name: &str, size: (u32, u32)| -> anyhow::Result<Option<Plane>> {
         let path = folder.join(name);
         if !path.exists() {
@@ -161,6 +170,7 @@ pub fn read(folder: &Path) -> anyhow::Result<Case> {
         tags: about.tags,
         asset,
         asset_object,
+        more,
         placement: picture("placement.png")?,
         mask: plane("mask.png", size)?.map(Arc::new),
         mask_from: plane("mask-from.png", size)?.map(Arc::new),

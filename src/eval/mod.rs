@@ -8,5 +8,6 @@ pub mod folder;
 pub mod metrics;
 pub mod report;
 pub mod sheet;
+pub mod suite;
 #[cfg(test)]
 mod tests;

@@ -61,6 +61,78 @@ pub struct CaseFigures {
     pub ceiling: Option<Figures>,
 }
 
+/// What pictures of a case are judged by.
+pub struct Judge<'a> {
+    case: &'a Case,
+    changed: Vec<bool>,
+    object: Vec<bool>,
+    /// What changed beside the object, if that is enough to speak of.
+    shadow: Option<Vec<bool>>,
+    still: Vec<bool>,
+    editable: Vec<bool>,
+    kept: Vec<bool>,
+}
+
+impl<'a> Judge<'a> {
+    /// For the pictures of a case.
+    pub fn new(case: &'a Case) -> Self {
+        let changed = selected(&case.changed);
+        let object = selected(&case.object);
+        let not = |place: &[bool]| -> Vec<bool> { place.iter().map(|p| !p).collect() };
+        let shadow: Vec<bool> = changed.iter().zip(&object).map(|(c, o)| *c && !o).collect();
+        let has_shadow = shadow.iter().filter(|s| **s).count() >= LEAST_SHADOW;
+        let editable = case.editable();
+        Self {
+            case,
+            still: not(&changed),
+            kept: not(&editable),
+            shadow: has_shadow.then_some(shadow),
+            changed,
+            object,
+            editable,
+        }
+    }
+
+    /// Where the model may change the canvas.
+    pub fn editable(&self) -> &[bool] {
+        &self.editable
+    }
+
+    /// The figures of a picture of the case.
+    pub fn figures(&self, picture: &Picture) -> Figures {
+        let Case { target, canvas, .. } = self.case;
+        let map = ssim_map(picture, target);
+        let shadow = |picture: &Picture| mean_error(picture, target, self.shadow.as_ref()?);
+        let untouched = shadow(canvas).filter(|error| *error > 0.0);
+        Figures {
+            psnr: psnr(picture, target, &self.changed),
+            ssim: ssim_over(&map, &self.changed),
+            psnr_object: psnr(picture, target, &self.object),
+            ssim_object: ssim_over(&map, &self.object),
+            shadow: shadow(picture),
+            shadow_share: shadow(picture).zip(untouched).map(|(error, of)| error / of),
+            background: mean_error(picture, target, &self.still),
+            outside: largest_error(picture, canvas, &self.kept),
+        }
+    }
+
+    /// The share of the true change that lies where the model may change the canvas.
+    pub fn reach(&self) -> f64 {
+        let part = |place: &[bool]| {
+            let count = place.iter().filter(|p| **p).count() as f64;
+            mean_error(&self.case.canvas, &self.case.target, place).unwrap_or(0.0) * count
+        };
+        let both = self.changed.iter().zip(&self.editable);
+        let reached: Vec<bool> = both.map(|(c, e)| *c && *e).collect();
+        let whole = part(&self.changed);
+        if whole > 0.0 {
+            part(&reached) / whole
+        } else {
+            1.0
+        }
+    }
+}
+
 impl CaseFigures {
     /// Measures a case.
     pub fn new(
@@ -69,50 +141,13 @@ impl CaseFigures {
         model: &Picture,
         ceiling: Option<&Picture>,
     ) -> Self {
-        let changed = selected(&case.changed);
-        let object = selected(&case.object);
-        let not = |place: &[bool]| -> Vec<bool> { place.iter().map(|p| !p).collect() };
-        let shadow: Vec<bool> = changed.iter().zip(&object).map(|(c, o)| *c && !o).collect();
-        let has_shadow = shadow.iter().filter(|s| **s).count() >= LEAST_SHADOW;
-        let still = not(&changed);
-        let editable = case.editable();
-        let kept = not(&editable);
-        let figures = |picture: &Picture| {
-            let target = &case.target;
-            let map = ssim_map(picture, target);
-            let shadow =
-                |picture: &Picture| mean_error(picture, target, &shadow).filter(|_| has_shadow);
-            let untouched = shadow(&case.canvas).filter(|error| *error > 0.0);
-            Figures {
-                psnr: psnr(picture, target, &changed),
-                ssim: ssim_over(&map, &changed),
-                psnr_object: psnr(picture, target, &object),
-                ssim_object: ssim_over(&map, &object),
-                shadow: shadow(picture),
-                shadow_share: shadow(picture).zip(untouched).map(|(error, of)| error / of),
-                background: mean_error(picture, target, &still),
-                outside: largest_error(picture, &case.canvas, &kept),
-            }
-        };
-        let part = |place: &[bool]| {
-            let count = place.iter().filter(|p| **p).count() as f64;
-            mean_error(&case.canvas, &case.target, place).unwrap_or(0.0) * count
-        };
-        let reached: Vec<bool> = changed
-            .iter()
-            .zip(&editable)
-            .map(|(c, e)| *c && *e)
-            .collect();
-        let whole = part(&changed);
+        let judge = Judge::new(case);
+        let figures = |picture: &Picture| judge.figures(picture);
         Self {
             name: case.name.clone(),
             task: case.task.name(),
             level: case.level_name(),
-            reach: if whole > 0.0 {
-                part(&reached) / whole
-            } else {
-                1.0
-            },
+            reach: judge.reach(),
             canvas: figures(&case.canvas),
             naive: figures(&baselines.naive),
             poisson: baselines.poisson.as_ref().map(figures),

@@ -7,8 +7,6 @@ use crate::doc::{Picture, Plane};
 
 /// Space between pictures.
 const GAP: usize = 4;
-/// Pictures of a row.
-const COLUMNS: usize = 7;
 
 /// A case with what was made of it.
 pub struct Row<'a> {
@@ -24,29 +22,43 @@ pub struct Row<'a> {
 
 /// The sheet; a field without a picture stays dark.
 pub fn sheet(rows: &[Row]) -> RgbImage {
+    let masks: Vec<Option<Picture>> = rows.iter().map(|row| masks(row.case)).collect();
+    let fields: Vec<[Option<&Picture>; 7]> = rows
+        .iter()
+        .zip(&masks)
+        .map(|(row, mask)| {
+            [
+                Some(&*row.case.canvas),
+                row.case.asset.as_deref(),
+                mask.as_ref(),
+                Some(row.naive),
+                row.poisson,
+                Some(row.model),
+                Some(&*row.case.target),
+            ]
+        })
+        .collect();
+    let fields: Vec<&[Option<&Picture>]> = fields.iter().map(|row| row.as_slice()).collect();
+    grid(&fields)
+}
+
+/// Pictures in rows, each in a field of the size of the largest first one; a field without a picture stays dark.
+pub fn grid(rows: &[&[Option<&Picture>]]) -> RgbImage {
     let side = |of: &dyn Fn(&Picture) -> u32| {
-        let longest = rows.iter().map(|row| of(&row.case.canvas)).max();
-        longest.unwrap_or(1) as usize
+        let first = rows
+            .iter()
+            .filter_map(|row| row.iter().copied().flatten().next());
+        first.map(of).max().unwrap_or(1) as usize
     };
     let (wide, high) = (side(&Picture::width), side(&Picture::height));
+    let columns = rows.iter().map(|row| row.len()).max().unwrap_or(1);
     let mut sheet = RgbImage::from_pixel(
-        (COLUMNS * (wide + GAP) + GAP) as u32,
+        (columns * (wide + GAP) + GAP) as u32,
         (rows.len() * (high + GAP) + GAP) as u32,
         image::Rgb([40, 40, 44]),
     );
     for (line, row) in rows.iter().enumerate() {
-        let case = row.case;
-        let mask = masks(case);
-        let fields = [
-            Some(&*case.canvas),
-            case.asset.as_deref(),
-            mask.as_ref(),
-            Some(row.naive),
-            row.poisson,
-            Some(row.model),
-            Some(&*case.target),
-        ];
-        for (column, field) in fields.into_iter().enumerate() {
+        for (column, field) in row.iter().enumerate() {
             let Some(picture) = field else { continue };
             let (left, top) = (GAP + column * (wide + GAP), GAP + line * (high + GAP));
             draw(&mut sheet, picture, [left, top, wide, high]);
@@ -77,7 +89,7 @@ fn draw(sheet: &mut RgbImage, picture: &Picture, [left, top, wide, high]: [usize
 }
 
 /// The masks of a case: where to work white, where the object comes from grey.
-fn masks(case: &Case) -> Option<Picture> {
+pub fn masks(case: &Case) -> Option<Picture> {
     let mask = case.mask.as_deref()?;
     let grey = |plane: &Plane, i: usize| plane.values().get(i).copied().unwrap_or(0);
     let pixels = (0..mask.values().len())

@@ -179,6 +179,7 @@ fn case(task: Task) -> Case {
         asset: reference.then(|| Arc::new(picture(16, 16, |_, _| [220, 20, 30]))),
         asset_object: reference
             .then(|| plane(16, 16, |x, y| (4..12).contains(&x) && (4..12).contains(&y))),
+        more: Vec::new(),
         placement: None,
         mask: Some(Arc::new(mask)),
         mask_from: matches!(task, Task::Move)
@@ -210,6 +211,7 @@ fn settings() -> Settings {
         blend: BlendSpec::default(),
         cut_out: true,
         whole: false,
+        context: true,
     }
 }
 
