@@ -25,6 +25,8 @@ pub struct Cli {
 pub enum Command {
     /// Make pictures from a job given by options
     Generate(Box<GenerateArgs>),
+    /// Give the mask of an object named in words, the depth or the edges of a picture
+    Perceive(PerceiveArgs),
     /// Print the recipe in a result, as JSON
     Inspect(InspectArgs),
     /// Make a result again from the recipe in its file
@@ -104,6 +106,33 @@ pub struct GenerateArgs {
     /// Size of a new picture, for jobs without a canvas
     #[arg(long, value_name = "WxH")]
     pub size: Option<String>,
+    /// Where and how to run
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Arguments of `inlay perceive`.
+#[derive(Debug, Args)]
+pub struct PerceiveArgs {
+    /// What to give: segment (the mask of an object), depth (near is bright) or edge; a mask goes back in with
+    /// generate --mask, the others with --control depth=FILE and --control edge=FILE
+    #[arg(long, value_name = "TASK")]
+    pub task: String,
+    /// The object to segment, such as "the red chair"
+    #[arg(long, value_name = "TEXT")]
+    pub words: Option<String>,
+    /// The picture
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Seed of the noise
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Denoising steps; the model's own number if left out
+    #[arg(long, value_name = "K")]
+    pub steps: Option<u32>,
+    /// Guidance by the text; 1 is none, the model's own if left out
+    #[arg(long, value_name = "G")]
+    pub guidance_text: Option<f32>,
     /// Where and how to run
     #[command(flatten)]
     pub run: RunArgs,

@@ -13,7 +13,14 @@ use crate::io::{self, cutout, names};
 
 /// Checks the options, reads the files, runs.
 pub fn run(args: &GenerateArgs) -> Result<(), CliError> {
-    let plan = plan::plan(args)?;
+    run_plan(args, plan::plan(args)?, false)
+}
+
+/// Reads the files of a plan and runs it; `maps` refuses models that make none.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_plan(args: &GenerateArgs, plan: Plan, maps: bool) -> Result<(), CliError> {
     plan::device(&args.run.device)?;
     let target = run::prepared_target(&args.run)?;
     let document = match &args.canvas {
@@ -28,6 +35,7 @@ pub fn run(args: &GenerateArgs) -> Result<(), CliError> {
             document,
             protected,
             warnings,
+            maps,
             args: &args.run,
         },
         &target,

@@ -13,6 +13,7 @@ mod inspect;
 mod mask;
 mod models;
 mod output;
+mod perceive;
 pub mod plan;
 mod rerun;
 mod run;
@@ -56,6 +57,7 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         None => editor::run(cli.files),
         Some(Command::Generate(args)) => generate::run(&args),
+        Some(Command::Perceive(args)) => perceive::run(&args),
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Rerun(args)) => rerun::run(&args),
         Some(Command::Mask(args)) => mask::run(&args),

@@ -70,6 +70,7 @@ pub fn run(args: &RerunArgs) -> Result<(), CliError> {
             document,
             protected,
             warnings,
+            maps: false,
             args: &run_args,
         },
         &target,

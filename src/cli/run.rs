@@ -19,7 +19,7 @@ use crate::engine::{Loader, ModelLoader};
 use crate::io::metadata::Recipe;
 use crate::io::{metadata, names, save};
 use crate::pipeline::event::{JobEvent, OutputPicture, Preview};
-use crate::pipeline::generator::{Cancel, Generator, GeneratorInfo};
+use crate::pipeline::generator::{Cancel, Family, Generator, GeneratorInfo};
 use crate::pipeline::{self, PipelineError, RunOptions};
 
 /// What `--json` prints.
@@ -55,6 +55,8 @@ pub struct Run<'a> {
     pub protected: Vec<PathBuf>,
     /// Said before the job begins.
     pub warnings: Vec<String>,
+    /// The job is one for models that make maps, and no other will do.
+    pub maps: bool,
     /// The options.
     pub args: &'a RunArgs,
 }
@@ -97,6 +99,7 @@ pub fn run(run: Run<'_>, target: &Target) -> Result<(), CliError> {
         document,
         protected,
         warnings,
+        maps,
         args,
     } = run;
     let started = Instant::now();
@@ -109,6 +112,12 @@ pub fn run(run: Run<'_>, target: &Target) -> Result<(), CliError> {
     let interrupt = Interrupt::watch()?;
     progress.message("loading the model");
     let mut generator = load_generator(args, &interrupt.cancel)?;
+    if maps && generator.info().family != Family::UniReal {
+        return Err(CliError::Failure(format!(
+            "{} paints pictures and makes no maps: leave --model out, or give a unireal model",
+            generator.info().name
+        )));
+    }
     let mut warnings = warnings;
     complete(&mut job.spec, generator.info(), &mut |warning| {
         progress.warning(&warning);

@@ -6,6 +6,8 @@
 //! left"; `{place}` "the paved plaza", `{rel}` "next to the lamp"; `{b}` and `{d}` further objects with "the", `{all}`
 //! every object with "a"; `{colour}`, `{own}` and `{stuff}` words for colours and materials; `{map}` "depth map".
 
+use crate::doc::perceive::MapKind;
+
 /// Phrases for insert reference.
 pub const INSERT_REFERENCE: &[&str] = &[
     "Put {the} from {A} into {C} at the place of {M}.",
@@ -169,7 +171,7 @@ pub const CUSTOMISE_THREE: &[&str] = &[
 /// Phrases for segment.
 pub const SEGMENT: &[&str] = &[
     "Segment {the}.",
-    "Segment {the} in {C}.",
+    MapKind::Segment.phrase(),
     "Segment {the} {side} of {C}.",
     "Segment {the} {rel} in {C}.",
     "The mask of {the} in {C}.",
@@ -182,7 +184,7 @@ pub const SEGMENT: &[&str] = &[
 
 /// Phrases for depth.
 pub const DEPTH: &[&str] = &[
-    "The depth map of {C}.",
+    MapKind::Depth.phrase(),
     "Estimate the depth of {C}.",
     "Depth of {C}.",
     "Depth map.",
@@ -192,7 +194,7 @@ pub const DEPTH: &[&str] = &[
 
 /// Phrases for edges.
 pub const EDGES: &[&str] = &[
-    "The edges of {C}.",
+    MapKind::Edge.phrase(),
     "Edges of {C}.",
     "Edge map.",
     "The edge map of {C}, white lines on black.",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::picture::MAX_SIDE;
-use super::prompt::{self, CompiledPrompt, MAX_INPUTS, MAX_JOINT, PromptError};
+use super::prompt::{self, CompiledPrompt, MAX_INPUTS, MAX_JOINT, PromptError, TAGS};
 use super::{ControlKind, Level, Picture, Plane, Purpose, Role};
 
 /// The current version of [`JobSpec`]'s JSON.
@@ -337,6 +337,18 @@ impl JobSpec {
             None if !self.regions.is_empty() && self.regions.iter().all(modifies) => 0.75,
             None => 1.0,
         }
+    }
+
+    /// Whether a map of the whole canvas is asked for rather than a picture (UniReal's perception tasks): the output is
+    /// grey, and nothing of the canvas is laid over it.
+    pub fn is_map(&self) -> bool {
+        let perception = |tags: Vec<String>| tags.iter().any(|tag| tag == TAGS[5]);
+        self.canvas().is_some()
+            && self.regions.is_empty()
+            && self.crop.is_none()
+            && self
+                .compile()
+                .is_ok_and(|compiled| perception(compiled.tags))
     }
 
     /// Position of the canvas in [`JobSpec::inputs`].

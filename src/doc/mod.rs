@@ -8,6 +8,7 @@ pub mod history;
 pub mod job;
 pub mod level;
 pub mod mask;
+pub mod perceive;
 pub mod picture;
 pub mod plane;
 pub mod poisson;

@@ -20,6 +20,13 @@ pub struct Rgb {
 }
 
 impl Rgb {
+    /// Every pixel's channels become their mean.
+    pub fn make_grey(&mut self) {
+        for pixel in self.values.chunks_exact_mut(3) {
+            pixel.fill(pixel.iter().sum::<f32>() / 3.0);
+        }
+    }
+
     /// Fills `row` with the pixels of row `y` from column `x` on; the edge goes on outside.
     fn read(&self, y: i64, x: i64, row: &mut [f32]) {
         let y = y.clamp(0, self.height as i64 - 1) as usize;

@@ -214,6 +214,8 @@ struct Stage<'a> {
     base: Arc<Vec<f32>>,
     /// [`GeneratorInfo::grain`].
     grain: f32,
+    /// The outputs are maps of the canvas.
+    maps: bool,
 }
 
 impl<'a> Stage<'a> {
@@ -292,6 +294,7 @@ impl<'a> Stage<'a> {
             latent_rgb: Arc::new(info.latent_rgb.clone()),
             base: Arc::new(base.unwrap_or_default()),
             grain: info.grain as f32,
+            maps: info.family == Family::UniReal && job.spec.is_map(),
         })
     }
 
@@ -429,11 +432,14 @@ impl<'a> Stage<'a> {
             )?);
         }
         let joint = self.job.spec.joint as usize;
-        for (i, rgb) in decoded.into_iter().enumerate() {
+        for (i, mut rgb) in decoded.into_iter().enumerate() {
             go_on(cancel)?;
             let mut joining = None;
+            if self.maps {
+                rgb.make_grey();
+            }
             let picture = match (i % joint, &self.canvas, &self.alpha) {
-                (0, Some(canvas), Some(alpha)) => match &canvas.region {
+                (0, Some(canvas), Some(alpha)) if !self.maps => match &canvas.region {
                     Some(region) => {
                         let parts = Joining {
                             canvas: Arc::clone(&canvas.picture),

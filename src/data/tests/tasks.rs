@@ -4,8 +4,10 @@ use super::super::make::thresholded;
 use super::super::mask::{Style, styled};
 use super::super::plan::{Planner, Side, Task, Weights, generator};
 use super::super::record::{DEPTH, EDGES, Input, MASK, MAX_INPUTS, PICTURE, Record, record_bytes};
+use super::super::sample::Maker;
 use super::super::staging::staged;
 use super::{SIZE, records_of};
+use crate::doc::perceive::MapKind;
 use crate::doc::poisson::{FILL_REACH, widened};
 use crate::doc::{ControlKind, Level, Plane, Role};
 use crate::world::depth::{edges, nearness};
@@ -168,6 +170,23 @@ fn edges_are_where_lightness_changes() {
     for record in records_of(Task::Edges, 4) {
         let canvas = &of_role(&record, Role::Canvas)[0].picture;
         assert_eq!(grey(&record.outputs[0].1), edges(canvas, SIZE));
+    }
+}
+
+#[test]
+fn the_words_for_maps_are_among_the_captions() {
+    for (kind, task) in MapKind::ALL.into_iter().zip(["segment", "depth", "edges"]) {
+        let (_dir, pack) = pack(Split::Train);
+        let weights = Weights::parse(task).unwrap();
+        let maker = Maker::weighted(pack, None, SIZE, 3, weights).unwrap();
+        let asked = (0..200)
+            .filter_map(|i| Some(maker.caption(i)?.1.base))
+            .find(|base| {
+                let words = base.strip_prefix("Segment the ");
+                let words = words.and_then(|rest| rest.strip_suffix(" in IMG1."));
+                *base == kind.prompt(words.unwrap_or_default())
+            });
+        assert!(asked.is_some(), "{kind}");
     }
 }
 
