@@ -30,6 +30,7 @@ fn request(inputs: usize) -> Request {
         width: side,
         height: side,
         joint: 1,
+        map: false,
     }
 }
 

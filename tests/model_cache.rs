@@ -75,6 +75,7 @@ fn request() -> Request {
         width: 64,
         height: 48,
         joint: 1,
+        map: false,
     }
 }
 

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use candle_core::{DType, Device, Tensor};
 use inlay::doc::{ControlKind, Level, Role};
-use inlay::model::{AttentionKind, Content, Grid, ImageInput, Source, Transformer, UniReal};
+use inlay::model::{
+    AttentionKind, Content, Grid, ImageInput, OutputBasis, Source, Transformer, UniReal,
+};
 
 type Goldens = HashMap<String, Tensor>;
 
@@ -177,12 +179,20 @@ impl<'a> Case<'a> {
         }
     }
 
+    fn basis(&self, images: &[ImageInput], joint: usize) -> OutputBasis {
+        let images: Vec<_> = images.iter().collect();
+        self.transformer
+            .output_basis(&images, FRAME, joint)
+            .unwrap()
+    }
+
     fn context(&self, images: &[ImageInput], joint: usize) -> inlay::model::Context {
+        self.context_from(images, self.basis(images, joint))
+    }
+
+    fn context_from(&self, images: &[ImageInput], basis: OutputBasis) -> inlay::model::Context {
         let t = self.transformer;
         let go = || false;
-        let basis = t
-            .output_basis(&images.iter().collect::<Vec<_>>(), FRAME, joint)
-            .unwrap();
         let tokens: Vec<_> = images.iter().map(|i| t.image_tokens(i).unwrap()).collect();
         let ropes: Vec<_> = images
             .iter()
@@ -238,6 +248,13 @@ fn transformer_equals_reference(attention: AttentionKind, name: &str) {
         .velocity(&z, 0.7, &context, &go, None)
         .unwrap();
     check(&format!("{name}.velocity"), &velocity, &g, 2e-5);
+
+    let context = case.context_from(&images4, case.basis(&images4, 2).from_nothing());
+    let output = case
+        .transformer
+        .output(&z, 0.7, &context, &go, None)
+        .unwrap();
+    check(&format!("{name}.map"), &output, &g, 2e-5);
 
     let unknown = images(&g, Level::Exact, None);
     let context = case.context(&unknown[..3], 2);

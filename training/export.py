@@ -16,9 +16,15 @@ import common
 from model import AUTOENCODER, preset
 
 
+def latent_rgb(folder: Path) -> list:
+    """The matrix from latents to colours, from an autoencoder's run or from a model folder."""
+    matrix = folder / "latent_rgb.json"
+    return json.load(open(matrix)) if matrix.exists() else json.load(open(folder / "config.json"))["latent_rgb"]
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--ae", type=Path, required=True)
+    p.add_argument("--ae", type=Path, required=True, help="the autoencoder's run, or a model folder")
     p.add_argument("--run", type=Path, required=True)
     p.add_argument("--tokenizer", type=Path, required=True)
     p.add_argument("--out", type=Path, required=True)
@@ -41,7 +47,7 @@ def main():
         "autoencoder": AUTOENCODER, "text": asdict(text),
         "transformer": {k: v for k, v in asdict(transformer).items() if k != "text_width"},
         "schedule": {"shift": meta["shift"], "steps": a.steps or meta["steps"], "grain": a.grain},
-        "latent_rgb": json.load(open(a.ae / "latent_rgb.json")),
+        "latent_rgb": latent_rgb(a.ae),
     }
     json.dump(config, open(a.out / "config.json", "w"), indent=1)
     print({f.name: f.stat().st_size for f in sorted(a.out.iterdir())})

@@ -104,6 +104,7 @@ def main(out: Path):
             unknown = [images[0], images[1], Image(role=2, index=2, kind=0, mask=mask, level=torch.tensor([0]),
                                                    fit=torch.tensor([float("nan")]))]
             g[f"{kind}.unknown_fit"] = net.transformer(z, t, encoded, ids, unknown)
+            g[f"{kind}.map"] = net.transformer(z, t, encoded, ids, images, maps=torch.tensor([True]))
             g[f"{kind}.text_only"] = net.transformer(z, t, encoded, ids, [])
         # a whole sampling: 3 Euler steps, two inputs and a mask, guidance 1, background clamped every step
         net.transformer.c.attention = "cached"

@@ -505,8 +505,12 @@ class Transformer(nn.Module):
         images: list[Image],
         text_lengths: torch.Tensor | None = None,
         record: dict | None = None,
+        maps: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """z [N, R, 32, h, w] and t [N] → the network's output (x0 or v), same shape as z."""
+        """z [N, R, 32, h, w] and t [N] → the network's output (x0 or v), same shape as z.
+
+        `maps` [N] bool: samples whose output is a map of the canvas, which starts from nothing rather than from it.
+        """
         n, r, _, h, w = z.shape
         width, d = self.c.width, self.c.width // self.c.heads
         rows, cols = h // 2, w // 2
@@ -544,7 +548,8 @@ class Transformer(nn.Module):
             in_mod = self.mod_in.weight[l].chunk(6, -1)
             if self.c.attention == "cached":
                 x, text_x, inputs = self.cached_layer(
-                    block, x, text_x, inputs, out_mod, in_mod, out_table, grids, own, cross, keep, text_lengths
+                    block, x, text_x, inputs, out_mod, in_mod, out_table, grids, own, cross, keep, text_lengths,
+                    last=l + 1 == self.c.layers,
                 )
             else:
                 x, text_x, inputs = self.full_layer(
@@ -561,7 +566,7 @@ class Transformer(nn.Module):
         base = self.base(images, (rows, cols))
         start = torch.zeros_like(z)
         if base is not None:
-            start[:, 0] = base
+            start[:, 0] = base if maps is None else torch.where(maps[:, None, None, None], 0.0, base)
         return preconditioned(y, z, t, start, torch.tensor(self.c.residual))
 
     def key_mask(self, n, outputs, text_x, text_lengths, images):
@@ -581,7 +586,9 @@ class Transformer(nn.Module):
             parts.append(absent[:, None].expand(n, rows * cols))
         return torch.cat(parts, 1)[:, None, None].float() * -1e4
 
-    def cached_layer(self, block, x, text_x, inputs, out_mod, in_mod, out_table, grids, own, cross, keep, text_lengths):
+    def cached_layer(
+        self, block, x, text_x, inputs, out_mod, in_mod, out_table, grids, own, cross, keep, text_lengths, last
+    ):
         s1, c1, g1, s2, c2, g2 = in_mod
         q, k, v = block.project(text_x, s1, c1)
         keys, values = [k], [v]
@@ -589,7 +596,9 @@ class Transformer(nn.Module):
         if text_lengths is not None:
             n_out = x.shape[1]
             pad = keep[..., n_out : n_out + text_x.shape[1]]
-        text_x = block.finish(text_x, attend(q, k, v, pad), g1, s2, c2, g2)
+        # Nothing reads what text and pictures would become after the last layer.
+        if not last:
+            text_x = block.finish(text_x, attend(q, k, v, pad), g1, s2, c2, g2)
         # Images of one shape go through together: attention to oneself is a larger batch.
         sizes = set(grids)
         new = [None] * len(inputs)
@@ -602,6 +611,8 @@ class Transformer(nn.Module):
                 rows = slice(part * x.shape[0], (part + 1) * x.shape[0])
                 image_keys[j] = rotate(k[rows], cross[j])
                 image_values[j] = v[rows]
+            if last:
+                continue
             table = own[at[0]]
             group = block.finish(group, attend(rotate(q, table), rotate(k, table), v), g1, s2, c2, g2)
             for part, j in enumerate(at):
@@ -661,9 +672,9 @@ class UniReal(nn.Module):
         self.text = TextEncoder(text)
         self.transformer = Transformer(transformer)
 
-    def forward(self, z, t, ids, lengths, images, record=None):
+    def forward(self, z, t, ids, lengths, images, record=None, maps=None):
         encoded = self.text(ids, lengths, record)
-        return self.transformer(z, t, encoded, ids, images, lengths, record)
+        return self.transformer(z, t, encoded, ids, images, lengths, record, maps)
 
 
 def preset(name: str, vocab_size: int, attention: str = "cached", prediction: str = "x0", residual=()):

@@ -10,6 +10,7 @@ import torch
 
 MAGIC = b"INLAYDS1"
 NONE = 255
+PICTURE = 0  # an output's kind; the others are maps
 
 
 def read_header(f) -> dict:

@@ -145,6 +145,19 @@ def placement_last(key, b, inputs):
     return (tuple(key[0][i] for i in order), key[1]), b, [inputs[i] for i in order]
 
 
+def start_from(path: Path) -> dict:
+    """Averaged weights to start from: a run's last.pt, or a model folder as export.py writes it."""
+    if path.is_dir():
+        parts = ("text", "transformer")
+        return {f"{p}.{k}": v.float() for p in parts for k, v in load_file(path / f"{p}.safetensors").items()}
+    return torch.load(path, map_location="cpu", weights_only=True)["ema"]["shadow"]
+
+
+def maps_of(b) -> torch.Tensor:
+    """Samples whose first output is a map, [N] bool."""
+    return b["kind"][:, 0] != records.PICTURE
+
+
 def images_of(key, b, inputs, absent=None):
     """The batch's input pictures as the model takes them."""
     images = []
@@ -179,7 +192,7 @@ def sample(net, prediction, key, b, inputs, steps, shift, seed=0):
     for i in range(steps):
         t = torch.full((len(z),), times[i])
         with torch.autocast("cpu", torch.bfloat16):
-            y = net(z, t, b["ids"], b["len"], images).float()
+            y = net(z, t, b["ids"], b["len"], images, maps=maps_of(b)).float()
         z = z + (times[i + 1] - times[i]) * to_velocity(y, z, t, prediction)
         if masked:
             z = keep * z + (1 - keep) * ((1 - times[i + 1]) * z0 + times[i + 1] * noise)
@@ -194,8 +207,8 @@ def main():
     p.add_argument("--ae", type=Path, required=True)
     p.add_argument("--tokenizer", type=Path, required=True)
     p.add_argument("--run", required=True)
-    p.add_argument("--residual", help="JSON list: deviation of x0 from its base by latent channel (residual.py)")
-    p.add_argument("--init", help="last.pt of a run whose averaged weights to start from")
+    p.add_argument("--residual", help="JSON list: deviation of x0 from its base by latent channel (residual.py); left out, that of --init")
+    p.add_argument("--init", type=Path, help="last.pt of a run whose averaged weights to start from, or a model folder")
     p.add_argument("--preset", default="nano-s")
     p.add_argument("--attention", default="cached")
     p.add_argument("--prediction", default="x0")
@@ -209,6 +222,7 @@ def main():
     p.add_argument("--shift", type=float, default=1.0)
     p.add_argument("--high", type=float, default=0.0, help="share of samples at times of 0.85 to 1")
     p.add_argument("--shadow", type=float, default=0.0, help="further weight of what changes beside the object")
+    p.add_argument("--maps", type=float, default=0.5, help="weight of masks, depth and edges against pictures")
     p.add_argument("--steps", type=int, default=12, help="sampling steps for the sheets and the exported default")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--seed", type=int, default=0)
@@ -216,7 +230,12 @@ def main():
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
     vocab = len(json.load(open(a.tokenizer))["model"]["vocab"])
-    residual = json.load(open(a.residual)) if a.residual else []
+    if a.residual:
+        residual = json.load(open(a.residual))
+    elif a.init and a.init.is_dir():
+        residual = json.load(open(a.init / "config.json"))["transformer"]["residual"]
+    else:
+        residual = []
     spread = float(np.mean(np.square(residual))) if residual else 1.0
     text, transformer = preset(a.preset, vocab, a.attention, a.prediction, residual)
     net = UniReal(text, transformer)
@@ -233,8 +252,7 @@ def main():
     ema = common.Ema(net, a.ema)
     step = seen = 0
     if a.init:
-        state = torch.load(a.init, map_location="cpu", weights_only=True)
-        net.load_state_dict(state["ema"]["shadow"])
+        net.load_state_dict(start_from(a.init))
         ema = common.Ema(net, a.ema)
     if state := run.load():
         net.load_state_dict(state["model"])
@@ -278,7 +296,7 @@ def main():
         tt = t.view(-1, 1, 1, 1, 1)
         z = (1 - tt) * z0 + tt * noise
         with torch.autocast("cpu", torch.bfloat16):
-            y = network(z, t, b["ids"], b["len"], images_of(key, b, inputs, absent))
+            y = network(z, t, b["ids"], b["len"], images_of(key, b, inputs, absent), maps=maps_of(b))
         y = y.float()
         if a.prediction == "x0":
             # The network's own error: x0's, divided by what the linear estimate leaves unexplained at this time.
@@ -291,8 +309,8 @@ def main():
         if not (key[0] and key[0][0][0] == 0):
             weight = torch.ones_like(weight)
         total = weight.expand_as(error).sum()
-        # Masks, depth and edges are far from the picture they start from: as they are they would drown the rest.
-        weight = weight * torch.where(b["kind"] == 0, 1.0, 0.25)[:, :, None, None, None]
+        # Masks, depth and edges are further from their start than pictures: as they are they would drown the rest.
+        weight = weight * torch.where(b["kind"] == records.PICTURE, 1.0, a.maps)[:, :, None, None, None]
         return (error * weight).sum() / total
 
     while run.share < 1:

@@ -39,7 +39,7 @@ pub use ops::Kernels;
 pub use random::{random_folder, tiny_config};
 pub use rope::{Grid, Position, Rope};
 pub use text::{TextEncoder, Tokens};
-pub use transformer::{Context, Segment, Trace, Transformer};
+pub use transformer::{Context, OutputBasis, Segment, Trace, Transformer};
 pub use unireal::{Condition, InputPicture, Request, UniReal};
 pub use weights::{
     AUTOENCODER_FILE, CONFIG_FILE, FILES, LoadProgress, Source, TEXT_FILE, TOKENIZER_FILE,

@@ -121,6 +121,14 @@ pub struct OutputBasis {
     base: Option<Tensor>,
 }
 
+impl OutputBasis {
+    /// The same, but the first output starts from nothing, as that of a map does: a mask or a depth map is no change
+    /// of the canvas.
+    pub fn from_nothing(self) -> Self {
+        Self { base: None, ..self }
+    }
+}
+
 /// All that output tokens attend to besides themselves, and what they are made of besides noise.
 #[derive(Debug)]
 pub struct Context {

@@ -58,6 +58,8 @@ pub struct Request {
     pub height: u32,
     /// Joint pictures per output.
     pub joint: usize,
+    /// The output is a map of the canvas: it starts from nothing rather than from it.
+    pub map: bool,
 }
 
 /// Which conditions a velocity is asked under.
@@ -99,6 +101,7 @@ struct Signature {
     images: Vec<(ImageKey, Option<[u32; 4]>)>,
     frame: Grid,
     joint: usize,
+    map: bool,
 }
 
 /// Tokens (full attention) or keys and values (cached attention).
@@ -126,6 +129,7 @@ struct Prepared {
     images: Vec<PreparedImage>,
     frame: Grid,
     joint: usize,
+    map: bool,
 }
 
 /// A loaded model.
@@ -332,6 +336,7 @@ impl UniReal {
                 request.width as usize / TOKEN,
             ),
             joint: request.joint,
+            map: request.map,
         });
         let previous = std::mem::take(&mut self.contexts);
         for condition in [Condition::Full, Condition::NoText, Condition::NoReferences] {
@@ -431,6 +436,7 @@ impl UniReal {
             images,
             frame: p.frame,
             joint: p.joint,
+            map: p.map,
         })
     }
 
@@ -453,9 +459,12 @@ impl UniReal {
             encoded.push((self.encoded_image(key, image, cancel)?, Some(rope)));
         }
         let inputs: Vec<_> = used.iter().map(|(_, image)| image).collect();
-        let basis = self
+        let mut basis = self
             .transformer
             .output_basis(&inputs, signature.frame, signature.joint)?;
+        if signature.map {
+            basis = basis.from_nothing();
+        }
         let (mut segments, mut tokens) = (Vec::new(), Vec::new());
         for (encoded, rope) in &encoded {
             match &**encoded {

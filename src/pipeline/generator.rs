@@ -94,6 +94,8 @@ pub struct Inputs {
     pub height: u32,
     /// Joint pictures per output (RES1 … RESn).
     pub joint: usize,
+    /// The output is a map of the canvas ([`crate::doc::JobSpec::is_map`]).
+    pub map: bool,
     /// How what is masked is worked on.
     pub mode: MaskedMode,
     /// What may change in the output, `height · width` values 0..1; `None` if everything may.

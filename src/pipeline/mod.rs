@@ -16,6 +16,7 @@ mod read;
 pub mod resample;
 pub mod run;
 mod start;
+mod texture;
 pub mod unireal;
 
 pub use error::PipelineError;

@@ -185,6 +185,7 @@ pub(super) fn prepare(
         width: frame.width,
         height: frame.height,
         joint: job.spec.joint as usize,
+        map: job.spec.is_map(),
         mode: job.spec.masked_mode(),
         editable: editable_pixels(&frame, &canvas),
     };

@@ -2,7 +2,8 @@
 //! filled from around, and a moved object laid where it goes.
 //!
 //! The model starts from what is under its masks, and a small one hardly gets away from it: an object that is to go
-//! would show through. What is filled in is smooth; the model gives it the ground's texture and takes the shadow away.
+//! would show through. At the model's size what is filled in is smooth, and the model takes the shadow away; what the
+//! ground has beyond that size comes from patches of it (`texture.rs`), as detail (`detail.rs`).
 
 use super::collage::{meant, paste};
 use super::error::PipelineError;
@@ -10,10 +11,14 @@ use super::frame::Frame;
 use super::generator::{Cancel, Inputs};
 use super::prepare::{CanvasPart, bounds_in, canvas_rgb, go_on};
 use super::resample::{Window, resampled};
+use super::texture::fill_texture;
 use crate::doc::level::shown_mask;
 use crate::doc::poisson::{FILL_REACH, fill_values, widened};
 use crate::doc::prompt::{Intent, intent};
 use crate::doc::{Job, Picture};
+
+/// The longer side, in pixels, of the picture whose patches fill: larger crops get coarser texture.
+const MOST_TEXTURE: usize = 512;
 
 /// A start, RGB in 0..1.
 pub(super) struct Start {
@@ -36,7 +41,8 @@ pub(super) fn start(
     if regions.is_empty() || regions.iter().any(|region| region.asset.is_some()) {
         return Ok(None);
     }
-    let cleared = match intent(&job.spec.prompt) {
+    let wish = intent(&job.spec.prompt);
+    let cleared = match wish {
         Intent::Remove => given,
         Intent::Move if given.len() == 2 => &given[..1],
         _ => return Ok(None),
@@ -56,8 +62,10 @@ pub(super) fn start(
     go_on(cancel)?;
     let crop = (frame.crop.width as usize, frame.crop.height as usize);
     let mut full = canvas_rgb(&part.picture, frame.crop, crop);
-    lay_over(&mut full, crop, &small, &inside, size);
-    if matches!(intent(&job.spec.prompt), Intent::Move)
+    let detail = texture(part, frame, &inside, size, cancel);
+    go_on(cancel)?;
+    lay_over(&mut full, crop, &small, &inside, size, detail);
+    if wish == Intent::Move
         && let [from, to] = &job.masks[..]
         && let Some(place) = bounds_in(to, frame.crop)
     {
@@ -82,34 +90,52 @@ pub(super) fn start(
     Ok(Some(Start { small, full }))
 }
 
-/// Lays what was filled at the model's size over the crop at its own.
+/// What patches of the canvas's crop put into the place of what goes (`inside`, at the model's `size`), beyond what the
+/// model's size can show: RGB differences at the crop's size. Nothing if the crop is no larger than that.
+fn texture(
+    part: &CanvasPart,
+    frame: &Frame,
+    inside: &[bool],
+    size: (usize, usize),
+    cancel: &Cancel,
+) -> Option<Vec<f32>> {
+    let crop = (frame.crop.width as usize, frame.crop.height as usize);
+    let shrink = (MOST_TEXTURE as f64 / crop.0.max(crop.1) as f64).min(1.0);
+    let scaled = |side: usize| (side as f64 * shrink).round().max(1.0) as usize;
+    let work = (scaled(crop.0), scaled(crop.1));
+    if work.0 <= size.0 && work.1 <= size.1 {
+        return None;
+    }
+    let hole: Vec<bool> = (0..work.0 * work.1)
+        .map(|i| {
+            let (x, y) = (i % work.0 * size.0 / work.0, i / work.0 * size.1 / work.1);
+            inside[y * size.0 + x]
+        })
+        .collect();
+    let mut values = canvas_rgb(&part.picture, frame.crop, work);
+    fill_texture(&mut values, work.0, &hole, cancel);
+    let shown = resized(&resized(&values, work, size, 3), size, work, 3);
+    for (value, shown) in values.iter_mut().zip(shown) {
+        *value -= shown;
+    }
+    Some(resized(&values, work, crop, 3))
+}
+
+/// Lays what was filled at the model's size, with the detail that goes with it, over the crop at its own.
 fn lay_over(
     full: &mut [f32],
     crop: (usize, usize),
     small: &[f32],
     inside: &[bool],
     size: (usize, usize),
+    detail: Option<Vec<f32>>,
 ) {
-    let whole = Window {
-        x: 0.0,
-        y: 0.0,
-        width: size.0 as f64,
-        height: size.1 as f64,
-    };
-    let place = |y: i64, x: i64| {
-        let x = x.clamp(0, size.0 as i64 - 1) as usize;
-        y.clamp(0, size.1 as i64 - 1) as usize * size.0 + x
-    };
-    let fill = resampled(whole, crop, 3, &mut |y, x, row| {
-        for (i, pixel) in row.chunks_exact_mut(3).enumerate() {
-            pixel.copy_from_slice(&small[place(y, x + i as i64) * 3..][..3]);
-        }
-    });
-    let cover = resampled(whole, crop, 1, &mut |y, x, row| {
-        for (i, value) in row.iter_mut().enumerate() {
-            *value = f32::from(u8::from(inside[place(y, x + i as i64)]));
-        }
-    });
+    let mut fill = resized(small, size, crop, 3);
+    for (value, detail) in fill.iter_mut().zip(detail.unwrap_or_default()) {
+        *value += detail;
+    }
+    let cover: Vec<f32> = inside.iter().map(|&b| f32::from(u8::from(b))).collect();
+    let cover = resized(&cover, size, crop, 1);
     for ((to, from), cover) in full
         .chunks_exact_mut(3)
         .zip(fill.chunks_exact(3))
@@ -120,4 +146,21 @@ fn lay_over(
             *to += cover * (from.clamp(0.0, 1.0) - *to);
         }
     }
+}
+
+/// `values` (`from` pixels of `channels` values) at the size `to`.
+fn resized(values: &[f32], from: (usize, usize), to: (usize, usize), channels: usize) -> Vec<f32> {
+    let whole = Window {
+        x: 0.0,
+        y: 0.0,
+        width: from.0 as f64,
+        height: from.1 as f64,
+    };
+    resampled(whole, to, channels, &mut |y, x, row| {
+        let y = y.clamp(0, from.1 as i64 - 1) as usize;
+        for (i, pixel) in row.chunks_exact_mut(channels).enumerate() {
+            let x = (x + i as i64).clamp(0, from.0 as i64 - 1) as usize;
+            pixel.copy_from_slice(&values[(y * from.0 + x) * channels..][..channels]);
+        }
+    })
 }

@@ -112,6 +112,7 @@ impl Generator for UniRealGenerator {
             width: inputs.width,
             height: inputs.height,
             joint: inputs.joint,
+            map: inputs.map,
         };
         Ok(self.model.prepare(&request, &|| cancel.is_cancelled())?)
     }

@@ -168,6 +168,7 @@ mod tests {
             width: 16,
             height: 16,
             joint: 1,
+            map: false,
             mode,
             editable: Some(vec![1.0; 256]),
         }
