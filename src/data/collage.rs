@@ -4,7 +4,8 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::doc::Plane;
-use crate::doc::poisson::{FILL_REACH, fill_values, widened};
+use crate::doc::poisson::{FILL_REACH, widened};
+use crate::doc::texture::fill_texture;
 
 /// A cut-out over one colour.
 pub fn over(cut: &[[u8; 4]], ground: [u8; 3]) -> Vec<[u8; 3]> {
@@ -106,7 +107,8 @@ pub fn cleared(canvas: &[[u8; 3]], mask: &Plane, size: usize) -> Vec<[u8; 3]> {
         .flatten()
         .map(|&v| f32::from(v) / 255.0)
         .collect();
-    fill_values(&mut values, size, &widened(&mask, size, FILL_REACH));
+    let hole = widened(&mask, size, FILL_REACH);
+    fill_texture(&mut values, size, &hole, &|| false);
     values
         .chunks_exact(3)
         .map(|p| std::array::from_fn(|c| (p[c] * 255.0).round().clamp(0.0, 255.0) as u8))

@@ -17,6 +17,7 @@ mod same;
 pub mod slot;
 #[cfg(test)]
 mod tests;
+pub mod texture;
 
 pub use document::{Document, Region, RegionId, Settings, Slot, Target};
 pub use edit::{Edit, EditError};

@@ -12,6 +12,10 @@ use super::blend::Rgb;
 
 /// The window's reach in pixels of the model's picture.
 const REACH: usize = 4;
+/// The reach of the windows over which light on what was laid in is measured.
+const FAR: usize = 10;
+/// The difference from the canvas, in 0..1, from which on a pixel is surely of what was laid in.
+const LAID: f32 = 0.06;
 /// Below this variance of the collage the slope is the ratio of the means: light on an even ground.
 const EVEN: f32 = 2e-3;
 /// The unexplained variance at which half of the detail is taken over.
@@ -20,6 +24,37 @@ const UNEXPLAINED: f32 = 0.1 * 0.1;
 const OTHER_COLOUR: f32 = 0.12;
 /// No detail is amplified by more.
 const MOST_GAIN: f32 = 1.5;
+
+/// The canvas with what was laid into it, at the model's size.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Base {
+    /// RGB in 0..1, interleaved.
+    rgb: Vec<f32>,
+    /// For each pixel, how surely it was laid there, 0..1.
+    laid: Vec<f32>,
+}
+
+impl Base {
+    /// The canvas as it is: nothing was laid into it.
+    pub fn plain(canvas: Vec<f32>) -> Self {
+        Self {
+            laid: vec![0.0; canvas.len() / 3],
+            rgb: canvas,
+        }
+    }
+
+    /// `collage` is `canvas` with something laid into it; both RGB in 0..1, of one size.
+    pub fn new(collage: Vec<f32>, canvas: &[f32]) -> Self {
+        let pixels = collage.chunks_exact(3).zip(canvas.chunks_exact(3));
+        let laid = pixels
+            .map(|(a, b)| {
+                let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+                (apart.fold(0.0, f32::max) / LAID).min(1.0)
+            })
+            .collect();
+        Self { rgb: collage, laid }
+    }
+}
 
 /// A generated picture, cleaned, with what is needed to give it detail.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,9 +71,10 @@ pub struct Detail {
 pub const CHANNELS: usize = 7;
 
 impl Detail {
-    /// Explains `generated` by `collage` (interleaved RGB in 0..1, of the same size). `grain` is the standard
-    /// deviation of the model's own noise in its pictures; 0 leaves the generated picture as it is.
-    pub fn new(generated: &Rgb, collage: &[f32], grain: f32) -> Self {
+    /// Explains `generated` by the collage `base`, of the same size. `grain` is the standard deviation of the model's
+    /// own noise in its pictures; 0 leaves the generated picture as it is where nothing was laid in.
+    pub fn new(generated: &Rgb, base: &Base, grain: f32) -> Self {
+        let Base { rgb: collage, laid } = base;
         let (width, height) = (generated.width, generated.height);
         let size = (width, height);
         let channel = |values: &[f32], c: usize| -> Vec<f32> {
@@ -46,15 +82,15 @@ impl Detail {
         };
         let g: [Vec<f32>; 3] = std::array::from_fn(|c| channel(&generated.values, c));
         let b: [Vec<f32>; 3] = std::array::from_fn(|c| channel(collage, c));
-        let mean_g = g.each_ref().map(|v| mean(v, size));
-        let mean_b = b.each_ref().map(|v| mean(v, size));
+        let mean_g = g.each_ref().map(|v| mean(v, size, REACH));
+        let mean_b = b.each_ref().map(|v| mean(v, size, REACH));
         // Variances and covariance, averaged over the channels.
         let spread =
             |x: &[Vec<f32>; 3], y: &[Vec<f32>; 3], mx: &[Vec<f32>; 3], my: &[Vec<f32>; 3]| {
                 let product: Vec<f32> = (0..width * height)
                     .map(|i| (0..3).map(|c| x[c][i] * y[c][i]).sum::<f32>() / 3.0)
                     .collect();
-                let mut spread = mean(&product, size);
+                let mut spread = mean(&product, size, REACH);
                 for (i, value) in spread.iter_mut().enumerate() {
                     *value -= (0..3).map(|c| mx[c][i] * my[c][i]).sum::<f32>() / 3.0;
                 }
@@ -80,13 +116,13 @@ impl Detail {
                 / (UNEXPLAINED + (left[i] - grain * grain).max(0.0));
         }
         let gain: Vec<f32> = slope.iter().zip(&trust).map(|(a, t)| a * t).collect();
-        let gain = mean(&gain, size);
-        let smooth = mean(&slope, size);
+        let gain = mean(&gain, size, REACH);
+        let smooth = mean(&slope, size, REACH);
         let offset: [Vec<f32>; 3] = std::array::from_fn(|c| {
             let plain: Vec<f32> = (0..width * height)
                 .map(|i| mean_g[c][i] - slope[i] * mean_b[c][i])
                 .collect();
-            mean(&plain, size)
+            mean(&plain, size, REACH)
         });
         let explained: [Vec<f32>; 3] = std::array::from_fn(|c| {
             (0..width * height)
@@ -100,7 +136,8 @@ impl Detail {
                 squares.sum::<f32>() / 3.0
             })
             .collect();
-        let missed = mean(&missed, size);
+        let missed = mean(&missed, size, REACH);
+        let light = light(&g, &b, laid, size);
         let mut values = Vec::with_capacity(width * height * CHANNELS);
         for i in 0..width * height {
             let keep = if grain > 0.0 {
@@ -109,11 +146,13 @@ impl Detail {
                 1.0
             };
             for c in 0..3 {
-                let value = explained[c][i] + keep * (g[c][i] - explained[c][i]);
+                let made = explained[c][i] + keep * (g[c][i] - explained[c][i]);
+                let value = made + laid[i] * (light[c][i] * b[c][i] - made);
                 values.push(value.clamp(0.0, 1.0));
             }
             values.extend(b.iter().map(|b| b[i]));
-            values.push(gain[i]);
+            let lit = (0..3).map(|c| light[c][i]).sum::<f32>() / 3.0;
+            values.push(gain[i] + laid[i] * (lit - gain[i]));
         }
         Self {
             width,
@@ -133,14 +172,40 @@ impl Detail {
     }
 }
 
+/// The light that falls on what was laid into the canvas: for each channel the ratio of what was generated to it, over
+/// windows of [`FAR`] pixels to each side that see nothing else.
+///
+/// A small model's answer is an average of what may be: its means are right where its contrasts are too weak. The
+/// local line would hand those down, and what was pasted would look faded.
+fn light(
+    g: &[Vec<f32>; 3],
+    b: &[Vec<f32>; 3],
+    laid: &[f32],
+    size: (usize, usize),
+) -> [Vec<f32>; 3] {
+    let within = |v: &[f32]| -> Vec<f32> {
+        let weighted: Vec<f32> = v.iter().zip(laid).map(|(v, l)| v * l).collect();
+        mean(&weighted, size, FAR)
+    };
+    std::array::from_fn(|c| {
+        let (g, b) = (within(&g[c]), within(&b[c]));
+        let cover = mean(laid, size, FAR);
+        (0..g.len())
+            .map(|i| {
+                ((g[i] + 0.02 * cover[i] + 1e-6) / (b[i] + 0.02 * cover[i] + 1e-6)).clamp(0.0, 2.0)
+            })
+            .collect()
+    })
+}
+
 /// What the collage has at a place beyond its picture at the model's size, in the generated picture's light.
 /// `values` are [`Detail`]'s, enlarged to the place; `full` is the collage there, RGB in 0..1.
 pub fn detail_at(values: &[f32], full: [f32; 3]) -> [f32; 3] {
     std::array::from_fn(|c| values[6].max(0.0) * (full[c] - values[3 + c]))
 }
 
-/// The mean over a square window of [`REACH`] pixels to each side, cut off at the picture's edge.
-fn mean(values: &[f32], (width, height): (usize, usize)) -> Vec<f32> {
+/// The mean over a square window of `reach` pixels to each side, cut off at the picture's edge.
+fn mean(values: &[f32], (width, height): (usize, usize), reach: usize) -> Vec<f32> {
     let along =
         |line: &mut dyn FnMut(usize) -> f32, count: usize, out: &mut dyn FnMut(usize, f32)| {
             let mut sums = Vec::with_capacity(count + 1);
@@ -149,7 +214,7 @@ fn mean(values: &[f32], (width, height): (usize, usize)) -> Vec<f32> {
                 sums.push(sums[i] + f64::from(line(i)));
             }
             for i in 0..count {
-                let (from, to) = (i.saturating_sub(REACH), (i + REACH + 1).min(count));
+                let (from, to) = (i.saturating_sub(reach), (i + reach + 1).min(count));
                 out(i, ((sums[to] - sums[from]) / (to - from) as f64) as f32);
             }
         };
@@ -204,7 +269,7 @@ mod tests {
     fn a_shadow_on_a_texture_is_all_explained() {
         let base = textured();
         let shaded: Vec<f32> = base.iter().map(|v| v * 0.6).collect();
-        let detail = Detail::new(&picture(shaded.clone()), &base, 0.05);
+        let detail = Detail::new(&picture(shaded.clone()), &Base::plain(base.clone()), 0.05);
         for (i, values) in pixels(&detail).enumerate() {
             assert!((values[6] - 0.6).abs() < 0.02, "gain {}", values[6]);
             for c in 0..3 {
@@ -216,7 +281,7 @@ mod tests {
 
     #[test]
     fn an_even_ground_takes_the_light_of_the_means() {
-        let base = vec![0.5; SIZE * SIZE * 3];
+        let base = Base::plain(vec![0.5; SIZE * SIZE * 3]);
         let detail = Detail::new(&picture(vec![0.25; SIZE * SIZE * 3]), &base, 0.0);
         assert!(pixels(&detail).all(|v| (v[6] - 0.27 / 0.52).abs() < 0.05 && v[0] == 0.25));
     }
@@ -227,7 +292,7 @@ mod tests {
         let other: Vec<f32> = (0..SIZE * SIZE)
             .flat_map(|_| [0.5 + 0.8 * next(), 0.1, 0.9])
             .collect();
-        let detail = Detail::new(&picture(other.clone()), &textured(), 0.0);
+        let detail = Detail::new(&picture(other.clone()), &Base::plain(textured()), 0.0);
         for (values, own) in pixels(&detail).zip(other.chunks(3)) {
             assert_eq!(&values[..3], own);
             assert!(values[6] < 0.1, "gain {}", values[6]);
@@ -255,15 +320,16 @@ mod tests {
                 .sum();
             (sum / (SIZE * SIZE * 3) as f32).sqrt()
         };
-        let before = error(&Detail::new(&picture(noisy.clone()), &base, 0.0));
-        let after = error(&Detail::new(&picture(noisy), &base, grain));
+        let plain = Base::plain(base.clone());
+        let before = error(&Detail::new(&picture(noisy.clone()), &plain, 0.0));
+        let after = error(&Detail::new(&picture(noisy), &plain, grain));
         assert!((before - grain).abs() < 0.2 * grain);
         assert!(after < 0.4 * before, "{after} {before}");
         // An edge that the collage does not have is no grain.
         let step: Vec<f32> = (0..SIZE * SIZE)
             .flat_map(|i| [if i % SIZE < SIZE / 2 { 0.1 } else { 0.9 }; 3])
             .collect();
-        let even = vec![0.5; SIZE * SIZE * 3];
+        let even = Base::plain(vec![0.5; SIZE * SIZE * 3]);
         let kept = Detail::new(&picture(step.clone()), &even, grain);
         for (values, own) in pixels(&kept).zip(step.chunks(3)) {
             assert!((values[0] - own[0]).abs() < grain);

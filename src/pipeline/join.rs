@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::blend::{Layer, Rgb, Stopped, composite, soft_alpha};
 use super::colour::ColourMatch;
-use super::detail::Detail;
+use super::detail::{Base, Detail};
 use super::event::CropRect;
 use super::generator::Cancel;
 use super::prepare::Region;
@@ -19,8 +19,8 @@ pub struct Joining {
     pub(super) canvas: Arc<Picture>,
     pub(super) crop: CropRect,
     pub(super) generated: Rgb,
-    /// The canvas with what was laid into it, of `generated`'s size: RGB in 0..1.
-    pub(super) base: Arc<Vec<f32>>,
+    /// The canvas with what was laid into it, of `generated`'s size.
+    pub(super) base: Arc<Base>,
     /// [`super::generator::GeneratorInfo::grain`].
     pub(super) grain: f32,
     /// The crop with what was laid into it, of the crop's size.
@@ -153,7 +153,7 @@ mod tests {
                 width: 40,
                 height: 40,
             },
-            base: Arc::new(vec![1.0; 8 * 8 * 3]),
+            base: Arc::new(Base::plain(vec![1.0; 8 * 8 * 3])),
             grain: 0.0,
             collage: None,
             generated,

@@ -16,7 +16,6 @@ mod read;
 pub mod resample;
 pub mod run;
 mod start;
-mod texture;
 pub mod unireal;
 
 pub use error::PipelineError;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::asset::asset_image;
 use super::collage::add_collage;
+use super::detail::Base;
 use super::error::PipelineError;
 use super::event::CropRect;
 use super::frame::Frame;
@@ -40,10 +41,10 @@ pub(super) struct CanvasPart {
 }
 
 impl CanvasPart {
-    /// The canvas with what was laid into it, as the model's picture would show it: RGB in 0..1.
-    pub fn base(&self, frame: &Frame) -> Vec<f32> {
+    /// The canvas with what was laid into it, as the model's picture would show it.
+    pub fn base(&self, frame: &Frame) -> Base {
         let Some(collage) = &self.collage else {
-            return self.rgb.clone();
+            return Base::plain(self.rgb.clone());
         };
         let whole = Window {
             x: 0.0,
@@ -52,9 +53,10 @@ impl CanvasPart {
             height: f64::from(collage.height()),
         };
         let size = (frame.width as usize, frame.height as usize);
-        resampled(whole, size, 3, &mut |y, x, row| {
+        let values = resampled(whole, size, 3, &mut |y, x, row| {
             rgb(collage, y, x, row, &|_, _| [0; 3]);
-        })
+        });
+        Base::new(values, &self.rgb)
     }
 }
 

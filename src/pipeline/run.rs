@@ -7,7 +7,7 @@ use candle_core::Tensor;
 
 use super::blend::{Layer, Rgb, Stopped, composite, enlarged};
 use super::colour::ColourMatch;
-use super::detail::Detail;
+use super::detail::{Base, Detail};
 use super::error::PipelineError;
 use super::event::{CropRect, JobEvent, OutputPicture, Preview};
 use super::generator::{Branch, Cancel, Family, Generator, GeneratorInfo};
@@ -211,7 +211,7 @@ struct Stage<'a> {
     guidance: Guidance,
     latent_rgb: Arc<Vec<[f32; 3]>>,
     /// The canvas with what was laid into it, at the model's size; empty without a canvas.
-    base: Arc<Vec<f32>>,
+    base: Arc<Base>,
     /// [`GeneratorInfo::grain`].
     grain: f32,
     /// The outputs are maps of the canvas.

@@ -2,8 +2,8 @@
 //! filled from around, and a moved object laid where it goes.
 //!
 //! The model starts from what is under its masks, and a small one hardly gets away from it: an object that is to go
-//! would show through. At the model's size what is filled in is smooth, and the model takes the shadow away; what the
-//! ground has beyond that size comes from patches of it (`texture.rs`), as detail (`detail.rs`).
+//! would show through. So its place is filled with patches from around (`doc/texture.rs`), and what is left to the model
+//! is the shadow and what the patches got wrong.
 
 use super::collage::{meant, paste};
 use super::error::PipelineError;
@@ -11,10 +11,10 @@ use super::frame::Frame;
 use super::generator::{Cancel, Inputs};
 use super::prepare::{CanvasPart, bounds_in, canvas_rgb, go_on};
 use super::resample::{Window, resampled};
-use super::texture::fill_texture;
 use crate::doc::level::shown_mask;
-use crate::doc::poisson::{FILL_REACH, fill_values, widened};
+use crate::doc::poisson::{FILL_REACH, widened};
 use crate::doc::prompt::{Intent, intent};
+use crate::doc::texture::fill_texture;
 use crate::doc::{Job, Picture};
 
 /// The longer side, in pixels, of the picture whose patches fill: larger crops get coarser texture.
@@ -42,14 +42,14 @@ pub(super) fn start(
         return Ok(None);
     }
     let wish = intent(&job.spec.prompt);
-    let cleared = match wish {
+    let gone = match wish {
         Intent::Remove => given,
         Intent::Move if given.len() == 2 => &given[..1],
         _ => return Ok(None),
     };
     let size = (frame.width as usize, frame.height as usize);
     let mut inside = vec![false; size.0 * size.1];
-    for mask in cleared {
+    for mask in gone {
         for (all, one) in inside
             .iter_mut()
             .zip(widened(&mask.values, size.0, FILL_REACH))
@@ -57,14 +57,8 @@ pub(super) fn start(
             *all |= one;
         }
     }
-    let mut small = part.rgb.clone();
-    fill_values(&mut small, size.0, &inside);
-    go_on(cancel)?;
+    let mut start = cleared(part, frame, &inside, size, cancel);
     let crop = (frame.crop.width as usize, frame.crop.height as usize);
-    let mut full = canvas_rgb(&part.picture, frame.crop, crop);
-    let detail = texture(part, frame, &inside, size, cancel);
-    go_on(cancel)?;
-    lay_over(&mut full, crop, &small, &inside, size, detail);
     if wish == Intent::Move
         && let [from, to] = &job.masks[..]
         && let Some(place) = bounds_in(to, frame.crop)
@@ -84,68 +78,50 @@ pub(super) fn start(
         } else {
             meant(place, regions[1].level)
         };
-        paste(&mut small, size, &object, place);
-        paste(&mut full, crop, &object, place);
+        paste(&mut start.small, size, &object, place);
+        paste(&mut start.full, crop, &object, place);
     }
-    Ok(Some(Start { small, full }))
+    go_on(cancel)?;
+    Ok(Some(start))
 }
 
-/// What patches of the canvas's crop put into the place of what goes (`inside`, at the model's `size`), beyond what the
-/// model's size can show: RGB differences at the crop's size. Nothing if the crop is no larger than that.
-fn texture(
+/// The canvas's crop with what lies `inside` (at the model's `size`) filled from around, at the model's size and at its
+/// own.
+fn cleared(
     part: &CanvasPart,
     frame: &Frame,
     inside: &[bool],
     size: (usize, usize),
     cancel: &Cancel,
-) -> Option<Vec<f32>> {
+) -> Start {
     let crop = (frame.crop.width as usize, frame.crop.height as usize);
     let shrink = (MOST_TEXTURE as f64 / crop.0.max(crop.1) as f64).min(1.0);
-    let scaled = |side: usize| (side as f64 * shrink).round().max(1.0) as usize;
-    let work = (scaled(crop.0), scaled(crop.1));
-    if work.0 <= size.0 && work.1 <= size.1 {
-        return None;
-    }
+    let scaled = |side: usize, least: usize| ((side as f64 * shrink).round() as usize).max(least);
+    let work = (scaled(crop.0, size.0), scaled(crop.1, size.1));
     let hole: Vec<bool> = (0..work.0 * work.1)
         .map(|i| {
             let (x, y) = (i % work.0 * size.0 / work.0, i / work.0 * size.1 / work.1);
             inside[y * size.0 + x]
         })
         .collect();
-    let mut values = canvas_rgb(&part.picture, frame.crop, work);
-    fill_texture(&mut values, work.0, &hole, cancel);
-    let shown = resized(&resized(&values, work, size, 3), size, work, 3);
-    for (value, shown) in values.iter_mut().zip(shown) {
-        *value -= shown;
-    }
-    Some(resized(&values, work, crop, 3))
-}
-
-/// Lays what was filled at the model's size, with the detail that goes with it, over the crop at its own.
-fn lay_over(
-    full: &mut [f32],
-    crop: (usize, usize),
-    small: &[f32],
-    inside: &[bool],
-    size: (usize, usize),
-    detail: Option<Vec<f32>>,
-) {
-    let mut fill = resized(small, size, crop, 3);
-    for (value, detail) in fill.iter_mut().zip(detail.unwrap_or_default()) {
-        *value += detail;
-    }
-    let cover: Vec<f32> = inside.iter().map(|&b| f32::from(u8::from(b))).collect();
-    let cover = resized(&cover, size, crop, 1);
-    for ((to, from), cover) in full
-        .chunks_exact_mut(3)
-        .zip(fill.chunks_exact(3))
-        .zip(cover)
-    {
-        let cover = cover.clamp(0.0, 1.0);
-        for (to, from) in to.iter_mut().zip(from) {
-            *to += cover * (from.clamp(0.0, 1.0) - *to);
+    let mut filled = canvas_rgb(&part.picture, frame.crop, work);
+    fill_texture(&mut filled, work.0, &hole, &|| cancel.is_cancelled());
+    let cover: Vec<f32> = hole.iter().map(|&b| f32::from(u8::from(b))).collect();
+    let mut start = Start {
+        small: part.rgb.clone(),
+        full: canvas_rgb(&part.picture, frame.crop, crop),
+    };
+    for (values, to) in [(&mut start.small, size), (&mut start.full, crop)] {
+        let filled = resized(&filled, work, to, 3);
+        let cover = resized(&cover, work, to, 1);
+        let pixels = values.chunks_exact_mut(3).zip(filled.chunks_exact(3));
+        for ((value, filled), cover) in pixels.zip(cover) {
+            for (value, filled) in value.iter_mut().zip(filled) {
+                *value += cover.clamp(0.0, 1.0) * (filled.clamp(0.0, 1.0) - *value);
+            }
         }
     }
+    start
 }
 
 /// `values` (`from` pixels of `channels` values) at the size `to`.

@@ -4,8 +4,7 @@
 //! Finkelstein, Goldman 2009), and what the patches found say of a pixel is averaged (Wexler, Shechtman, Irani 2007).
 //! The coarsest picture starts harmonically filled.
 
-use super::generator::Cancel;
-use crate::doc::poisson::fill_values;
+use super::poisson::fill_values;
 
 /// A patch reaches this many pixels to each side.
 const REACH: usize = 3;
@@ -58,6 +57,20 @@ impl Level {
             height,
             values,
             hole,
+        }
+    }
+
+    /// The pixel of this level that pixel `at` of one twice as large, `width` pixels wide, lies in.
+    fn under(&self, at: usize, width: usize) -> usize {
+        let (x, y) = (at % width / 2, at / width / 2);
+        y.min(self.height - 1) * self.width + x.min(self.width - 1)
+    }
+
+    /// Fills the hole with what the same place has at half the size.
+    fn start_from(&mut self, coarse: &Level) {
+        for at in (0..self.hole.len()).filter(|&at| self.hole[at]) {
+            let rgb = coarse.pixel(coarse.under(at, self.width));
+            self.values[at * 3..][..3].copy_from_slice(&rgb);
         }
     }
 
@@ -130,16 +143,15 @@ impl Numbers {
 }
 
 /// `values` (RGB in 0..1, row by row, `width` pixels a row) with the hole (`hole` holds) filled with patches from
-/// outside. Without patches to take, and after `cancel`, it is filled smoothly; a hole without any outside is left.
-pub(super) fn fill_texture(values: &mut [f32], width: usize, hole: &[bool], cancel: &Cancel) {
+/// outside, or smoothly if there are none to take. A hole without any outside is left as it is, as is one whose filling
+/// was `cancelled`.
+pub fn fill_texture(values: &mut [f32], width: usize, hole: &[bool], cancelled: &dyn Fn() -> bool) {
     if hole.iter().all(|&inside| inside) {
         return;
     }
-    fill_values(values, width, hole);
-    let height = hole.len() / width.max(1);
     let mut levels = vec![Level {
         width,
-        height,
+        height: hole.len() / width,
         values: values.to_vec(),
         hole: hole.to_vec(),
     }];
@@ -147,32 +159,40 @@ pub(super) fn fill_texture(values: &mut [f32], width: usize, hole: &[bool], canc
         && last.width.min(last.height) >= 2 * SMALLEST
     {
         let half = last.halved();
-        if !half.hole.contains(&true) {
+        if !half.hole.contains(&true) || !half.hole.contains(&false) {
             break;
         }
         levels.push(half);
     }
+    if let Some(coarsest) = levels.last_mut() {
+        fill_values(&mut coarsest.values, coarsest.width, &coarsest.hole);
+    }
     let mut numbers = Numbers(1);
-    // For each pixel the patch that is like the one around it.
-    let mut matches: Option<(usize, usize, Vec<usize>)> = None;
+    // The size below, and for each of its pixels the patch that is like the one around it.
+    let mut below: Option<(Level, Option<Vec<usize>>)> = None;
     while let Some(mut level) = levels.pop() {
-        let Some(found) = improved(&mut level, matches.take(), &mut numbers, cancel) else {
-            return;
-        };
-        if levels.is_empty() {
-            values.copy_from_slice(&level.values);
+        if let Some((coarse, _)) = &below {
+            level.start_from(coarse);
         }
-        matches = Some((level.width, level.height, found));
+        let found = improved(&mut level, below.as_ref(), &mut numbers, cancelled);
+        below = Some((level, found));
+    }
+    if cancelled() {
+        return;
+    }
+    match below {
+        Some((level, Some(_))) => values.copy_from_slice(&level.values),
+        _ => fill_values(values, width, hole),
     }
 }
 
-/// Fills a level's hole in [`ROUNDS`] rounds from the matches at half its size; the matches, or nothing if there are
-/// no patches to take or the job was cancelled.
+/// Fills a level's hole in [`ROUNDS`] rounds, from the matches at half its size on; the matches, or nothing if there are
+/// no patches to take or it was cancelled.
 fn improved(
     level: &mut Level,
-    coarse: Option<(usize, usize, Vec<usize>)>,
+    below: Option<&(Level, Option<Vec<usize>>)>,
     numbers: &mut Numbers,
-    cancel: &Cancel,
+    cancelled: &dyn Fn() -> bool,
 ) -> Option<Vec<usize>> {
     let (w, h) = (level.width, level.height);
     let (touching, whole) = level.centres();
@@ -183,19 +203,21 @@ fn improved(
     // From the size below, where it is a patch here too.
     let mut found = vec![usize::MAX; w * h];
     for &at in &touching {
-        let like = coarse.as_ref().and_then(|(cw, ch, found)| {
-            let (x, y) = ((at % w / 2).min(cw - 1), (at / w / 2).min(ch - 1));
-            let from = *found.get(y * cw + x)?;
-            let (x, y) = ((from % cw) * 2 + at % w % 2, (from / cw) * 2 + at / w % 2);
+        let like = below.and_then(|(coarse, found)| {
+            let from = *found.as_ref()?.get(coarse.under(at, w))?;
+            let (x, y) = (
+                from % coarse.width * 2 + at % w % 2,
+                from / coarse.width * 2 + at / w % 2,
+            );
             (from != usize::MAX && x < w && y < h && whole[y * w + x]).then_some(y * w + x)
         });
         found[at] = like.unwrap_or_else(|| sources[numbers.below(sources.len())]);
     }
-    if coarse.is_some() {
+    if below.is_some_and(|(_, found)| found.is_some()) {
         vote(level, &touching, &found);
     }
     for round in 0..ROUNDS {
-        if cancel.is_cancelled() {
+        if cancelled() {
             return None;
         }
         let forward = round % 2 == 0;
@@ -301,7 +323,7 @@ mod tests {
                 pixel.copy_from_slice(&[1.0, 0.0, 1.0]);
             }
         }
-        fill_texture(&mut values, SIDE, hole, &Cancel::default());
+        fill_texture(&mut values, SIDE, hole, &|| false);
         values
     }
 
@@ -369,17 +391,17 @@ mod tests {
         }
         let all = vec![true; SIDE * SIDE];
         let mut values = picture.clone();
-        fill_texture(&mut values, SIDE, &all, &Cancel::default());
+        fill_texture(&mut values, SIDE, &all, &|| false);
         assert_eq!(values, picture);
     }
 
     #[test]
-    fn a_cancelled_fill_is_smooth() {
-        let picture = vec![0.25; SIDE * SIDE * 3];
+    fn a_cancelled_fill_leaves_what_is_there() {
+        let picture: Vec<f32> = (0..SIDE * SIDE * 3)
+            .map(|i| (i % 17) as f32 / 17.0)
+            .collect();
         let mut values = picture.clone();
-        let cancel = Cancel::default();
-        cancel.cancel();
-        fill_texture(&mut values, SIDE, &hole(), &cancel);
-        assert!(values.iter().all(|v| (v - 0.25).abs() < 1e-4));
+        fill_texture(&mut values, SIDE, &hole(), &|| true);
+        assert_eq!(values, picture);
     }
 }
