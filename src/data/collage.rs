@@ -4,6 +4,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::doc::Plane;
+use crate::doc::contact::shade;
 use crate::doc::poisson::{FILL_REACH, widened};
 use crate::doc::texture::fill_texture;
 
@@ -19,6 +20,28 @@ pub fn over(cut: &[[u8; 4]], ground: [u8; 3]) -> Vec<[u8; 3]> {
         .collect()
 }
 
+/// `canvas` with the shade under an object of this width that stands at `foot` (pipeline::collage).
+fn shaded(canvas: &[[u8; 3]], size: usize, foot: [f32; 2], width: f32) -> Vec<[u8; 3]> {
+    let mut values: Vec<f32> = canvas
+        .iter()
+        .flatten()
+        .map(|&v| f32::from(v) / 255.0)
+        .collect();
+    shade(&mut values, size, foot, width);
+    values
+        .chunks_exact(3)
+        .map(|p| std::array::from_fn(|c| (p[c] * 255.0).round() as u8))
+        .collect()
+}
+
+/// `canvas` with the shade that the object of `cut` casts where it is.
+pub fn shaded_under(canvas: &[[u8; 3]], cut: &[[u8; 4]], size: usize) -> Option<Vec<[u8; 3]>> {
+    let alpha = cut.iter().map(|p| p[3]).collect();
+    let (x0, _, x1, y1) = Plane::from_values(size as u32, size as u32, alpha)?.bounds()?;
+    let foot = [(x0 + x1) as f32 / 2.0, y1 as f32];
+    Some(shaded(canvas, size, foot, (x1 - x0) as f32))
+}
+
 /// `cut` over `canvas`, where it is.
 pub fn laid_over(canvas: &[[u8; 3]], cut: &[[u8; 4]]) -> Vec<[u8; 3]> {
     let blend = |below: &[u8; 3], above: &[u8; 4]| {
@@ -30,12 +53,14 @@ pub fn laid_over(canvas: &[[u8; 3]], cut: &[[u8; 4]]) -> Vec<[u8; 3]> {
     canvas.iter().zip(cut).map(|(b, a)| blend(b, a)).collect()
 }
 
-/// The cut-out pasted into the canvas about where the object belongs: off in size, place, turn and light.
+/// The cut-out pasted into the canvas about where the object belongs: off in size, place, turn and light; `grounded`
+/// with the shade under it.
 pub fn collage(
     canvas: &[[u8; 3]],
     cut: &[[u8; 4]],
     object: &[u8],
     size: usize,
+    grounded: bool,
     rng: &mut ChaCha8Rng,
 ) -> Option<Vec<[u8; 3]>> {
     let side = size as u32;
@@ -69,7 +94,13 @@ pub fn collage(
         )
     };
     let from = [(a0 + a1) as f32 / 2.0, (b0 + b1) as f32 / 2.0];
-    Some(turned_over(canvas, cut, size, from, centre, factor, angle))
+    let ground = if grounded {
+        let foot = [centre[0], centre[1] + factor * extent(b0, b1) / 2.0];
+        &shaded(canvas, size, foot, factor * extent(a0, a1))
+    } else {
+        canvas
+    };
+    Some(turned_over(ground, cut, size, from, centre, factor, angle))
 }
 
 /// What is inside `from` laid so that it fills `to`, on its lower edge, over the canvas with `from` filled: what a

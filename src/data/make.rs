@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::collage::{collage, laid_over, over};
+use super::collage::{collage, laid_over, over, shaded_under};
 use super::mask::drawn;
 use super::plan::{AssetGround, Backdrop, Plan, Planner, Task};
 use super::record::{DEPTH, EDGES, MASK, PICTURE};
@@ -120,11 +120,24 @@ impl Studio<'_> {
                 cut = Some(alone);
             }
         }
+        // As the program lays it; an artist's own collage has no shade.
+        let grounded = cut.is_some() && plan.placement && rng.random_bool(0.8);
         let placement = match (&cut, &laid) {
-            (Some(_), Some(laid)) => Some(laid_over(&canvas.rgb, laid)),
-            (Some(cut), None) if plan.placement => {
-                Some(collage(&canvas.rgb, cut, &object, self.size, rng)?)
+            (Some(_), Some(laid)) => {
+                let ground = match grounded {
+                    true => shaded_under(&canvas.rgb, laid, self.size)?,
+                    false => canvas.rgb.clone(),
+                };
+                Some(laid_over(&ground, laid))
             }
+            (Some(cut), None) if plan.placement => Some(collage(
+                &canvas.rgb,
+                cut,
+                &object,
+                self.size,
+                grounded,
+                rng,
+            )?),
             _ => None,
         };
         let output = match plan.task {

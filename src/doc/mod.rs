@@ -1,6 +1,7 @@
 //! The document: pictures in slots, masks, regions, the prompt and the job. Pure data and functions:
 //! no files, no threads, no tensors.
 
+pub mod contact;
 pub mod document;
 pub mod edit;
 pub(crate) mod field;

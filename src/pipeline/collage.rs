@@ -14,6 +14,7 @@ use super::prepare::{CanvasPart, canvas_rgb, collage_ground, go_on, key, window_
 use super::read::{cut_out_bounds, rgb};
 use super::resample::{Window, resampled};
 use super::start::start;
+use crate::doc::contact::shade;
 use crate::doc::job::JobInput;
 use crate::doc::{ControlKind, Job, Level, Picture, Role};
 
@@ -31,7 +32,7 @@ pub(super) fn add_collage(
         go_on(cancel)?;
         let given = &job.pictures[at];
         let picture = given_collage(given, &part.picture, frame.crop);
-        part.collage = Some(Arc::new(picture));
+        part.collage = Some((Arc::new(picture), None));
         return Ok(());
     }
     if inputs.images.len() >= room {
@@ -40,23 +41,22 @@ pub(super) fn add_collage(
     let size = (frame.width as usize, frame.height as usize);
     let (width, height) = (frame.crop.width, frame.crop.height);
     let full = (width as usize, height as usize);
-    let values = match collage(job, inputs, size, || part.rgb.clone()) {
-        Some(values) => {
+    let (small, full) = match collage(job, inputs, size, || part.rgb.clone()) {
+        Some(small) => {
             go_on(cancel)?;
-            part.collage = collage(job, inputs, full, || {
-                canvas_rgb(&part.picture, frame.crop, full)
-            })
-            .map(|values| Arc::new(opaque(&values, width, height)));
-            values
+            let ground = || canvas_rgb(&part.picture, frame.crop, full);
+            let full = collage(job, inputs, full, ground);
+            (small, full.map(|full| full.values))
         }
         None => {
             let Some(start) = start(job, inputs, part, frame, cancel)? else {
                 return Ok(());
             };
-            part.collage = Some(Arc::new(opaque(&start.full, width, height)));
-            start.small
+            (start.small, Some(start.full))
         }
     };
+    part.collage = full.map(|full| (Arc::new(opaque(&full, width, height)), Some(small.cover)));
+    let values = small.values;
     // Last, so that the prompt's numbers stay; the words never name it.
     inputs.images.push(InputImage {
         key: key(&values, frame.width, frame.height),
@@ -97,14 +97,22 @@ fn opaque(values: &[f32], width: u32, height: u32) -> Picture {
     picture
 }
 
-/// The collage of a job at `size` pixels, RGB in 0..1, on the crop of the canvas that `ground` gives; `None` if no
+/// A picture with something laid into it.
+pub(super) struct Laid {
+    /// RGB in 0..1.
+    pub values: Vec<f32>,
+    /// How far each pixel is covered by what was laid in, 0..1.
+    pub cover: Vec<f32>,
+}
+
+/// The collage of a job at `size` pixels, on the crop of the canvas that `ground` gives; `None` if no
 /// cut-out has a place. `inputs` are the model's pictures of the job, in the order of the job's.
 fn collage(
     job: &Job,
     inputs: &Inputs,
     size: (usize, usize),
     ground: impl FnOnce() -> Vec<f32>,
-) -> Option<Vec<f32>> {
+) -> Option<Laid> {
     let level = |at: usize| {
         let region = job.spec.regions.iter().find(|r| r.asset == Some(at));
         region.map_or(Level::Exact, |region| region.level)
@@ -122,12 +130,15 @@ fn collage(
     if placed.is_empty() {
         return None;
     }
-    let mut values = ground();
+    let mut laid = Laid {
+        values: ground(),
+        cover: vec![0.0; size.0 * size.1],
+    };
     let mut any = false;
     for (picture, placed) in placed {
-        any |= paste(&mut values, size, picture, placed);
+        any |= paste(&mut laid, size, picture, placed, true);
     }
-    any.then_some(values)
+    any.then_some(laid)
 }
 
 /// Where in a mask's bounds (top, left, bottom, right) the object is meant to be.
@@ -144,12 +155,14 @@ pub(super) fn meant([top, left, bottom, right]: [f32; 4], level: Level) -> [f32;
     ]
 }
 
-/// Lays a cut-out into `placed` (top, left, bottom, right as shares): as large as fits, standing on the lower edge.
+/// Lays a cut-out into `placed` (top, left, bottom, right as shares): as large as fits, standing on the lower edge, and
+/// with `shaded` on a ground as dark as under objects on average.
 pub(super) fn paste(
-    values: &mut [f32],
+    laid: &mut Laid,
     size: (usize, usize),
     picture: &Picture,
     placed: [f32; 4],
+    shaded: bool,
 ) -> bool {
     if !picture.has_alpha() {
         return false;
@@ -174,6 +187,10 @@ pub(super) fn paste(
         width,
         height,
     };
+    if shaded {
+        let foot = [x as f32 + w as f32 / 2.0, (y + h) as f32];
+        shade(&mut laid.values, size.0, foot, w as f32);
+    }
     // Colours times alpha, so that transparent pixels leave no rim.
     let colour = resampled(part, (w, h), 3, &mut |y, x, row| {
         rgb(picture, y, x, row, &|_, _| [0; 3]);
@@ -189,8 +206,9 @@ pub(super) fn paste(
             let from = row * w + column;
             let to = (y + row) * size.0 + x + column;
             let a = alpha[from].clamp(0.0, 1.0);
+            laid.cover[to] = laid.cover[to].max(a);
             for c in 0..3 {
-                let value = &mut values[to * 3 + c];
+                let value = &mut laid.values[to * 3 + c];
                 *value = (*value * (1.0 - a) + colour[from * 3 + c]).clamp(0.0, 1.0);
             }
         }
@@ -210,14 +228,19 @@ mod tests {
                 picture.pixels_mut()[(y * 40 + x) * 4..][..4].copy_from_slice(&[255, 0, 0, 255]);
             }
         }
-        let mut values = vec![0.5; 64 * 64 * 3];
+        let mut laid = Laid {
+            values: vec![0.5; 64 * 64 * 3],
+            cover: vec![0.0; 64 * 64],
+        };
         // Twice as wide as high, into a square of 32 pixels: 32 × 16 at its lower edge, its rim softened.
         assert!(paste(
-            &mut values,
+            &mut laid,
             (64, 64),
             &picture,
-            [0.25, 0.25, 0.75, 0.75]
+            [0.25, 0.25, 0.75, 0.75],
+            false
         ));
+        let Laid { values, cover } = &laid;
         let red: Vec<usize> = (0..64 * 64)
             .filter(|i| values[i * 3] > 0.99 && values[i * 3 + 1] < 0.01)
             .collect();
@@ -225,6 +248,25 @@ mod tests {
         assert_eq!((red[0] / 64, red[0] % 64), (33, 17));
         let inside = |i: usize| (32..48).contains(&(i / 64)) && (16..48).contains(&(i % 64));
         assert!((0..64 * 64).all(|i| inside(i) || values[i * 3..i * 3 + 3] == [0.5; 3]));
+        assert!((0..64 * 64).all(|i| (cover[i] > 0.0) == (values[i * 3] > 0.5)));
+        let object = laid.values.clone();
+        let cover = laid.cover.clone();
+        assert!(paste(
+            &mut laid,
+            (64, 64),
+            &picture,
+            [0.25, 0.25, 0.75, 0.75],
+            true
+        ));
+        // The ground at its foot is darker, the object is not.
+        let foot = (48 * 64 + 32) * 3;
+        assert!(laid.values[foot] < 0.8 * object[foot]);
+        let whole = (0..64 * 64).filter(|i| cover[*i] == 1.0);
+        assert!(
+            whole
+                .into_iter()
+                .all(|i| laid.values[i * 3] == object[i * 3])
+        );
     }
 
     #[test]
@@ -238,14 +280,13 @@ mod tests {
 
     #[test]
     fn opaque_pictures_are_not_pasted() {
-        let mut values = vec![0.5; 16 * 16 * 3];
+        let mut laid = Laid {
+            values: vec![0.5; 16 * 16 * 3],
+            cover: vec![0.0; 16 * 16],
+        };
         let picture = Picture::filled(8, 8, [1, 2, 3, 255]);
-        assert!(!paste(
-            &mut values,
-            (16, 16),
-            &picture,
-            [0.0, 0.0, 1.0, 1.0]
-        ));
-        assert!(values.iter().all(|v| *v == 0.5));
+        let place = [0.0, 0.0, 1.0, 1.0];
+        assert!(!paste(&mut laid, (16, 16), &picture, place, true));
+        assert!(laid.values.iter().all(|v| *v == 0.5));
     }
 }

@@ -5,6 +5,11 @@
 //! canvas's resolution can undergo the same change; what it leaves is either something the model made (kept) or the
 //! grain of its sampling (taken out as far as it is no larger than that grain is known to be: Wiener).
 //!
+//! A small model answers with an average of what may be: its means are right where its contrasts are too weak and its
+//! colours run. So what was laid into the canvas (an object, the ground where one was) keeps its own contrast under the
+//! generated light, the ratio of means over wide windows that see nothing else, and the ground beside it takes shade
+//! and light but little colour, unless something else was made there.
+//!
 //! out = up(Ĝ) + up(g) · (B − up(b)), with B the collage at full resolution and g the line's slope where it explains
 //! G, falling to 0 where it does not: context-adaptive gains, as in the fusion of satellite pictures.
 
@@ -14,6 +19,11 @@ use super::blend::Rgb;
 const REACH: usize = 4;
 /// The reach of the windows over which light on what was laid in is measured.
 const FAR: usize = 10;
+/// How much colour a shade on the ground keeps, as a power of its ratios.
+const COLOURED: f32 = 0.3;
+/// Beside what was laid in, what is less than the first from a mere shade of the ground is one, what is more than the
+/// second is something made; root mean squares of RGB.
+const SPILT: (f32, f32) = (0.08, 0.2);
 /// The difference from the canvas, in 0..1, from which on a pixel is surely of what was laid in.
 const LAID: f32 = 0.06;
 /// Below this variance of the collage the slope is the ratio of the means: light on an even ground.
@@ -43,8 +53,16 @@ impl Base {
         }
     }
 
-    /// `collage` is `canvas` with something laid into it; both RGB in 0..1, of one size.
-    pub fn new(collage: Vec<f32>, canvas: &[f32]) -> Self {
+    /// A canvas with something laid into it that covers each pixel so far: RGB and cover in 0..1.
+    pub fn covered(collage: Vec<f32>, cover: Vec<f32>) -> Self {
+        Self {
+            rgb: collage,
+            laid: cover,
+        }
+    }
+
+    /// `canvas` with something laid into it, wherever `collage` differs from it; both RGB in 0..1, of one size.
+    pub fn unlike(collage: Vec<f32>, canvas: &[f32]) -> Self {
         let pixels = collage.chunks_exact(3).zip(canvas.chunks_exact(3));
         let laid = pixels
             .map(|(a, b)| {
@@ -137,7 +155,8 @@ impl Detail {
             })
             .collect();
         let missed = mean(&missed, size, REACH);
-        let light = light(&g, &b, laid, size);
+        let light = ratio(&g, &b, laid, FAR, size);
+        let shading = Shading::new(&g, &b, laid, size);
         let mut values = Vec::with_capacity(width * height * CHANNELS);
         for i in 0..width * height {
             let keep = if grain > 0.0 {
@@ -147,6 +166,7 @@ impl Detail {
             };
             for c in 0..3 {
                 let made = explained[c][i] + keep * (g[c][i] - explained[c][i]);
+                let made = made + shading.share[i] * (shading.rgb[c][i] - made);
                 let value = made + laid[i] * (light[c][i] * b[c][i] - made);
                 values.push(value.clamp(0.0, 1.0));
             }
@@ -172,30 +192,66 @@ impl Detail {
     }
 }
 
-/// The light that falls on what was laid into the canvas: for each channel the ratio of what was generated to it, over
-/// windows of [`FAR`] pixels to each side that see nothing else.
-///
-/// A small model's answer is an average of what may be: its means are right where its contrasts are too weak. The
-/// local line would hand those down, and what was pasted would look faded.
-fn light(
+/// For each channel the ratio of what was generated to the collage where `seen` says so (0..1), over windows of `reach`
+/// pixels to each side.
+fn ratio(
     g: &[Vec<f32>; 3],
     b: &[Vec<f32>; 3],
-    laid: &[f32],
+    seen: &[f32],
+    reach: usize,
     size: (usize, usize),
 ) -> [Vec<f32>; 3] {
     let within = |v: &[f32]| -> Vec<f32> {
-        let weighted: Vec<f32> = v.iter().zip(laid).map(|(v, l)| v * l).collect();
-        mean(&weighted, size, FAR)
+        let weighted: Vec<f32> = v.iter().zip(seen).map(|(v, s)| v * s).collect();
+        mean(&weighted, size, reach)
     };
+    let cover = mean(seen, size, reach);
     std::array::from_fn(|c| {
         let (g, b) = (within(&g[c]), within(&b[c]));
-        let cover = mean(laid, size, FAR);
+        let even = |v: f32, i: usize| v + 0.02 * cover[i] + 1e-6;
         (0..g.len())
-            .map(|i| {
-                ((g[i] + 0.02 * cover[i] + 1e-6) / (b[i] + 0.02 * cover[i] + 1e-6)).clamp(0.0, 2.0)
-            })
+            .map(|i| (even(g[i], i) / even(b[i], i)).clamp(0.0, 2.0))
             .collect()
     })
+}
+
+/// The ground around what was laid in, in the shade or light that was generated for it.
+struct Shading {
+    rgb: [Vec<f32>; 3],
+    /// How far each pixel is of this rather than of what was generated.
+    share: Vec<f32>,
+}
+
+impl Shading {
+    fn new(g: &[Vec<f32>; 3], b: &[Vec<f32>; 3], laid: &[f32], size: (usize, usize)) -> Self {
+        let count = size.0 * size.1;
+        let open: Vec<f32> = laid.iter().map(|l| 1.0 - l).collect();
+        let near = ratio(g, b, &open, REACH, size);
+        let rgb: [Vec<f32>; 3] = std::array::from_fn(|c| {
+            (0..count)
+                .map(|i| {
+                    let even = near.iter().map(|n| n[i]).sum::<f32>() / 3.0;
+                    b[c][i] * even * (near[c][i] / even.max(1e-3)).powf(COLOURED)
+                })
+                .collect()
+        });
+        if laid.iter().all(|l| *l == 0.0) {
+            let share = vec![0.0; count];
+            return Self { rgb, share };
+        }
+        let apart: Vec<f32> = (0..count)
+            .map(|i| (0..3).map(|c| (g[c][i] - rgb[c][i]).powi(2)).sum::<f32>() / 3.0)
+            .collect();
+        let share = mean(&apart, size, 2)
+            .iter()
+            .zip(open)
+            .map(|(apart, open)| {
+                let t = ((apart.sqrt() - SPILT.0) / (SPILT.1 - SPILT.0)).clamp(0.0, 1.0);
+                open * (1.0 - t * t * (3.0 - 2.0 * t))
+            })
+            .collect();
+        Self { rgb, share }
+    }
 }
 
 /// What the collage has at a place beyond its picture at the model's size, in the generated picture's light.
@@ -334,6 +390,98 @@ mod tests {
         for (values, own) in pixels(&kept).zip(step.chunks(3)) {
             assert!((values[0] - own[0]).abs() < grain);
         }
+    }
+
+    /// A patterned square on an even ground.
+    fn laid() -> (Vec<f32>, Vec<f32>) {
+        let inside = |i: usize| (8..24).contains(&(i % SIZE)) && (8..24).contains(&(i / SIZE));
+        let cover: Vec<f32> = (0..SIZE * SIZE)
+            .map(|i| f32::from(u8::from(inside(i))))
+            .collect();
+        let rgb = (0..SIZE * SIZE)
+            .flat_map(|i| match (inside(i), i % 2 == 0) {
+                (true, true) => [0.9, 0.5, 0.2],
+                (true, false) => [0.3, 0.2, 0.1],
+                (false, _) => [0.5; 3],
+            })
+            .collect();
+        (rgb, cover)
+    }
+
+    #[test]
+    fn an_object_keeps_its_contrast_under_a_faded_answer() {
+        let (rgb, cover) = laid();
+        // Half as light, and of the pattern only a fifth.
+        let means = [0.6, 0.35, 0.15];
+        let faded: Vec<f32> = (0..SIZE * SIZE)
+            .flat_map(|i| -> [f32; 3] {
+                std::array::from_fn(|c| match cover[i] > 0.0 {
+                    true => 0.5 * (means[c] + 0.2 * (rgb[i * 3 + c] - means[c])),
+                    false => rgb[i * 3 + c],
+                })
+            })
+            .collect();
+        let base = Base::covered(rgb.clone(), cover.clone());
+        let detail = Detail::new(&picture(faded.clone()), &base, 0.06);
+        let unaware = Detail::new(&picture(faded), &Base::plain(rgb.clone()), 0.0);
+        let contrast = |detail: &Detail| {
+            let at = 16 * SIZE + 16;
+            detail.values[at * CHANNELS] - detail.values[(at + 1) * CHANNELS]
+        };
+        assert!(
+            (contrast(&detail) - 0.3).abs() < 0.02,
+            "{}",
+            contrast(&detail)
+        );
+        assert!(contrast(&unaware) < 0.1);
+        for (i, values) in pixels(&detail).enumerate().filter(|(i, _)| cover[*i] > 0.0) {
+            for c in 0..3 {
+                assert!(
+                    (values[c] - 0.52 * rgb[i * 3 + c]).abs() < 0.03,
+                    "{i}: {values:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_ground_beside_an_object_takes_shade_but_little_colour() {
+        let (rgb, cover) = laid();
+        let with = |ground: [f32; 3]| -> Vec<f32> {
+            (0..SIZE * SIZE)
+                .flat_map(|i| match cover[i] > 0.0 {
+                    true => [rgb[i * 3], rgb[i * 3 + 1], rgb[i * 3 + 2]],
+                    false => ground,
+                })
+                .collect()
+        };
+        let at = |generated: Vec<f32>| {
+            let base = Base::covered(rgb.clone(), cover.clone());
+            let detail = Detail::new(&picture(generated), &base, 0.0);
+            let from = (28 * SIZE + 16) * CHANNELS;
+            [
+                detail.values[from],
+                detail.values[from + 1],
+                detail.values[from + 2],
+            ]
+        };
+        let near =
+            |a: [f32; 3], b: [f32; 3], by: f32| a.iter().zip(b).all(|(a, b)| (a - b).abs() < by);
+        assert!(near(at(with([0.3; 3])), [0.3; 3], 0.01));
+        // A tint of the object's colour runs onto the ground: a third of it stays.
+        let [r, _, b] = at(with([0.55, 0.5, 0.45]));
+        assert!(r - b < 0.04 && r > b, "{r} {b}");
+        // Something quite different was made there.
+        assert!(near(at(with([0.9, 0.1, 0.1])), [0.9, 0.1, 0.1], 0.02));
+    }
+
+    #[test]
+    fn what_is_laid_in_by_hand_is_known_by_its_difference() {
+        let (rgb, cover) = laid();
+        let canvas = vec![0.5; SIZE * SIZE * 3];
+        let base = Base::unlike(rgb.clone(), &canvas);
+        assert_eq!(base, Base::covered(rgb, cover));
+        assert_eq!(Base::unlike(canvas.clone(), &canvas), Base::plain(canvas));
     }
 
     #[test]

@@ -36,14 +36,20 @@ pub(super) struct CanvasPart {
     pub rgb: Vec<f32>,
     /// What may change in the crop, of the crop's size; `None` if everything may.
     pub region: Option<Arc<Region>>,
-    /// The crop with what was laid into it, of the crop's size; `None` if nothing was.
-    pub collage: Option<Arc<Picture>>,
+    /// The crop with what was laid into it, of the crop's size, and how far that covers each pixel at the model's size,
+    /// if it is known; `None` if nothing was.
+    pub collage: Option<(Arc<Picture>, Option<Vec<f32>>)>,
 }
 
 impl CanvasPart {
+    /// The crop with what was laid into it.
+    pub fn collage(&self) -> Option<&Arc<Picture>> {
+        self.collage.as_ref().map(|(picture, _)| picture)
+    }
+
     /// The canvas with what was laid into it, as the model's picture would show it.
     pub fn base(&self, frame: &Frame) -> Base {
-        let Some(collage) = &self.collage else {
+        let Some((collage, cover)) = &self.collage else {
             return Base::plain(self.rgb.clone());
         };
         let whole = Window {
@@ -56,7 +62,10 @@ impl CanvasPart {
         let values = resampled(whole, size, 3, &mut |y, x, row| {
             rgb(collage, y, x, row, &|_, _| [0; 3]);
         });
-        Base::new(values, &self.rgb)
+        match cover {
+            Some(cover) => Base::covered(values, cover.clone()),
+            None => Base::unlike(values, &self.rgb),
+        }
     }
 }
 

@@ -447,7 +447,7 @@ impl<'a> Stage<'a> {
                             colour: self.colour_match(canvas, &rgb),
                             base: Arc::clone(&self.base),
                             grain: self.grain,
-                            collage: canvas.collage.clone(),
+                            collage: canvas.collage().cloned(),
                             generated: rgb,
                             region: Arc::clone(region),
                         };
@@ -460,7 +460,9 @@ impl<'a> Stage<'a> {
                         let detail = self.job.spec.blend.keep_detail;
                         let detail = detail.then(|| Detail::new(&rgb, &self.base, self.grain));
                         let layer = match &detail {
-                            Some(detail) => Layer::Detailed(detail, canvas.collage.as_deref()),
+                            Some(detail) => {
+                                Layer::Detailed(detail, canvas.collage().map(Arc::as_ref))
+                            }
                             None => Layer::Plain(&rgb),
                         };
                         composite(&canvas.picture, self.crop, layer, alpha, &none, cancel)?

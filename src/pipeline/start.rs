@@ -5,7 +5,7 @@
 //! would show through. So its place is filled with patches from around (`doc/texture.rs`), and what is left to the model
 //! is the shadow and what the patches got wrong.
 
-use super::collage::{meant, paste};
+use super::collage::{Laid, meant, paste};
 use super::error::PipelineError;
 use super::frame::Frame;
 use super::generator::{Cancel, Inputs};
@@ -20,11 +20,11 @@ use crate::doc::{Job, Picture};
 /// The longer side, in pixels, of the picture whose patches fill: larger crops get coarser texture.
 const MOST_TEXTURE: usize = 512;
 
-/// A start, RGB in 0..1.
+/// A start.
 pub(super) struct Start {
     /// At the model's size.
-    pub small: Vec<f32>,
-    /// At the crop's own size.
+    pub small: Laid,
+    /// At the crop's own size: RGB in 0..1.
     pub full: Vec<f32>,
 }
 
@@ -78,8 +78,14 @@ pub(super) fn start(
         } else {
             meant(place, regions[1].level)
         };
-        paste(&mut start.small, size, &object, place);
-        paste(&mut start.full, crop, &object, place);
+        // What goes along under a coarse mask has its shade with it.
+        paste(&mut start.small, size, &object, place, false);
+        let mut full = Laid {
+            cover: vec![0.0; start.full.len() / 3],
+            values: start.full,
+        };
+        paste(&mut full, crop, &object, place, false);
+        start.full = full.values;
     }
     go_on(cancel)?;
     Ok(Some(start))
@@ -107,21 +113,22 @@ fn cleared(
     let mut filled = canvas_rgb(&part.picture, frame.crop, work);
     fill_texture(&mut filled, work.0, &hole, &|| cancel.is_cancelled());
     let cover: Vec<f32> = hole.iter().map(|&b| f32::from(u8::from(b))).collect();
-    let mut start = Start {
-        small: part.rgb.clone(),
-        full: canvas_rgb(&part.picture, frame.crop, crop),
-    };
-    for (values, to) in [(&mut start.small, size), (&mut start.full, crop)] {
+    let laid_over = |mut values: Vec<f32>, to| {
         let filled = resized(&filled, work, to, 3);
         let cover = resized(&cover, work, to, 1);
+        let cover: Vec<f32> = cover.into_iter().map(|c| c.clamp(0.0, 1.0)).collect();
         let pixels = values.chunks_exact_mut(3).zip(filled.chunks_exact(3));
-        for ((value, filled), cover) in pixels.zip(cover) {
+        for ((value, filled), cover) in pixels.zip(&cover) {
             for (value, filled) in value.iter_mut().zip(filled) {
-                *value += cover.clamp(0.0, 1.0) * (filled.clamp(0.0, 1.0) - *value);
+                *value += cover * (filled.clamp(0.0, 1.0) - *value);
             }
         }
+        Laid { values, cover }
+    };
+    Start {
+        small: laid_over(part.rgb.clone(), size),
+        full: laid_over(canvas_rgb(&part.picture, frame.crop, crop), crop).values,
     }
-    start
 }
 
 /// `values` (`from` pixels of `channels` values) at the size `to`.
