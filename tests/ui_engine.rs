@@ -4,7 +4,6 @@
 mod ui_support;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use egui::accesskit::Role;
 use egui::{Key, Modifiers, Theme};
@@ -15,6 +14,7 @@ use inlay::engine::Engine;
 use inlay::engine::message::ModelSource;
 use inlay::model::{self, AttentionKind};
 use inlay::ui::{App, ModelState, Start};
+use ui_support::until;
 
 /// The window with the sample and a loaded model; the folder of a random model is kept for as long.
 fn window() -> (Harness<'static, App>, tempfile::TempDir) {
@@ -46,19 +46,6 @@ fn window() -> (Harness<'static, App>, tempfile::TempDir) {
         matches!(app.session.model, ModelState::Ready(_))
     });
     (window, folder)
-}
-
-/// Steps the window until something is so.
-fn until(window: &mut Harness<'_, App>, so: impl Fn(&App) -> bool) {
-    let end = Instant::now() + Duration::from_secs(600);
-    loop {
-        window.step();
-        if so(window.state()) {
-            return;
-        }
-        assert!(Instant::now() < end, "it never came");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 fn set(window: &mut Harness<'_, App>, outputs: u32, steps: u32) {

@@ -4,7 +4,6 @@ mod flux2;
 mod ui_support;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use egui::{Key, Modifiers, Theme};
 use egui_kittest::Harness;
@@ -13,24 +12,12 @@ use inlay::doc::{Edit, Level, Mask, Picture};
 use inlay::engine::Engine;
 use inlay::engine::message::ModelSource;
 use inlay::ui::{App, ModelState, Start};
-use ui_support::file;
+use ui_support::{file, until};
 
 const SIZE: (u32, u32) = (96, 80);
 
 fn even(width: u32, height: u32, colour: [u8; 4]) -> Picture {
     Picture::filled(width, height, colour)
-}
-
-fn until(window: &mut Harness<'_, App>, so: impl Fn(&App) -> bool) {
-    let end = Instant::now() + Duration::from_secs(600);
-    loop {
-        window.step();
-        if so(window.state()) {
-            return;
-        }
-        assert!(Instant::now() < end, "it never came");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]

@@ -167,13 +167,23 @@ fn rows() -> Vec<Row> {
 }
 
 fn window_sized(size: [f32; 2], theme: Theme) -> (Window, ScriptedHub, Engine) {
-    let (hub, engine) = (ScriptedHub::default(), Engine::default());
-    engine.0.tell(EngineEvent::Loaded(summary()));
-    let (of_app, backend) = (hub.clone(), Box::new(engine.clone()));
     let start = Start {
         model: Some(ModelSource::Embedded),
         ..Start::default()
     };
+    window_with(size, theme, start, EngineEvent::Loaded(summary()))
+}
+
+/// The window, and what the engine says of the model it starts with.
+fn window_with(
+    size: [f32; 2],
+    theme: Theme,
+    start: Start,
+    event: EngineEvent,
+) -> (Window, ScriptedHub, Engine) {
+    let (hub, engine) = (ScriptedHub::default(), Engine::default());
+    engine.0.tell(event);
+    let (of_app, backend) = (hub.clone(), Box::new(engine.clone()));
     let mut window = Harness::builder()
         .with_size(size)
         .with_theme(theme)
@@ -214,6 +224,71 @@ fn progress(name: &str, phase: Phase) -> Option<Progress> {
         total: 16_000_000_000,
         speed: 20e6,
     })
+}
+
+#[test]
+fn the_chosen_model_is_remembered_once_it_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = Start {
+        model: Some(ModelSource::Embedded),
+        data: Some(folder.path().to_owned()),
+        ..Start::default()
+    };
+    let loaded = || EngineEvent::Loaded(summary());
+    let (mut window, hub, engine) = window_with([1280.0, 1000.0], Theme::Dark, start, loaded());
+    let note = folder.path().join("model.json");
+    window.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::M);
+    settle(&mut window);
+    hub.tell(&mut window, Event::Listed(rows()));
+    assert!(!note.exists(), "nothing was chosen");
+    click(&mut window, "Use klein");
+    engine
+        .0
+        .tell(EngineEvent::LoadFailed("its files are broken".to_owned()));
+    window.step();
+    settle(&mut window);
+    assert!(!note.exists(), "it was not loaded");
+    click(&mut window, "Use klein");
+    engine.0.tell(loaded());
+    window.step();
+    settle(&mut window);
+    let text = std::fs::read_to_string(&note).unwrap();
+    let source: ModelSource = serde_json::from_str(&text).unwrap();
+    assert_eq!(source, ModelSource::Folder("models/klein".into()));
+}
+
+#[test]
+fn a_remembered_model_that_is_gone_gives_way_to_the_one_in_the_program() {
+    let klein = ModelSource::Folder("models/klein".into());
+    let failed = || EngineEvent::LoadFailed("models/klein is not there".to_owned());
+    for remembered in [true, false] {
+        let start = Start {
+            model: Some(klein.clone()),
+            remembered,
+            ..Start::default()
+        };
+        let (mut window, _, engine) = window_with([1280.0, 1000.0], Theme::Dark, start, failed());
+        // Whoever named it on purpose is told, and decides.
+        let expected = match remembered {
+            true => vec![klein.clone(), ModelSource::Embedded],
+            false => vec![klein.clone()],
+        };
+        assert_eq!(*engine.1.borrow(), expected);
+        assert!(
+            messages(&window)
+                .iter()
+                .any(|m| m.contains("klein is not there"))
+        );
+        // If that can't be loaded either, there is no third.
+        engine.0.tell(failed());
+        window.step();
+        settle(&mut window);
+        assert_eq!(*engine.1.borrow(), expected);
+        assert!(matches!(
+            window.state().session.model,
+            ModelState::Failed(_)
+        ));
+    }
 }
 
 #[test]

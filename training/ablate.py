@@ -186,7 +186,7 @@ def encode(ae: Path, threads: int, records: list[str]):
     import torch
     from safetensors.torch import load_file
 
-    from model import Autoencoder
+    from autoencoder import Autoencoder
     from train import Samples
 
     torch.set_num_threads(threads)

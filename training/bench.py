@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from model import Autoencoder, Image, TextConfig, TransformerConfig, UniReal
+from autoencoder import Autoencoder
+from model import Image, TextConfig, TransformerConfig, UniReal
 
 
 def median(f, repeats):

@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 import common
-from model import AUTOENCODER, preset
+from autoencoder import AUTOENCODER
+from model import preset
 
 
 def latent_rgb(folder: Path) -> list:

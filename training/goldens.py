@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 import tokenizer
-from model import Autoencoder, Image, TextConfig, TransformerConfig, UniReal, rms, to_velocity
+from autoencoder import Autoencoder
+from model import Image, TextConfig, TransformerConfig, UniReal, rms, to_velocity
 
 PROMPTS = [
     "With reference object; static scenario. Put the red chair of IMG2 into IMG1 at the place of IMG3.",

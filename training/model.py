@@ -1,6 +1,6 @@
-"""Reference of the `unireal` family: autoencoder, text encoder, transformer.
+"""Reference of the `unireal` family: text encoder and transformer (autoencoder.py has the rest).
 
-The Rust side (src/model) must equal this file; `goldens.py` ties the two together. Shapes are PyTorch's:
+The Rust side (src/model) must equal it; `goldens.py` ties the two together. Shapes are PyTorch's:
 pictures [N, 3, H, W] with RGB in 0..1, latents [N, 32, H/8, W/8], tokens [N, T, width].
 """
 
@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-LATENT = 32
+from autoencoder import LATENT
+
 PATCH = 2
 TOKEN = LATENT * PATCH * PATCH  # values in one latent token
 PIXELS_PER_TOKEN = 8 * PATCH
@@ -27,12 +28,6 @@ PRESETS = {
     "nano": dict(width=384, layers=12, heads=6, mlp=1024, text_width=192, text_layers=4, text_ff=512),
     "small": dict(width=768, layers=16, heads=12, mlp=2048, text_width=384, text_layers=6, text_ff=1024),
     "base": dict(width=1280, layers=24, heads=20, mlp=3456, text_width=512, text_layers=8, text_ff=1408),
-}
-AUTOENCODER = {
-    "kind": "conv",
-    "latent_channels": LATENT,
-    "encoder": {"c1": 64, "n1": 2, "c2": 160, "n2": 3},
-    "decoder": {"c2": 160, "n2": 4, "c1": 96, "n1": 3, "c0": 48, "n0": 2},
 }
 
 
@@ -68,72 +63,6 @@ def attend(q, k, v, mask=None, scale=None):
     if mask is not None:
         s = s + mask
     return torch.matmul(s.softmax(-1).to(v.dtype), v)
-
-
-class ResBlock(nn.Module):
-    """x + conv2(relu(conv1(x))): no normalisation, so tiles equal the whole picture."""
-
-    def __init__(self, c: int):
-        super().__init__()
-        self.conv1 = nn.Conv2d(c, c, 3, padding=1)
-        self.conv2 = nn.Conv2d(c, c, 3, padding=1)
-        nn.init.normal_(self.conv2.weight, std=0.02)
-        nn.init.zeros_(self.conv2.bias)
-
-    def forward(self, x):
-        return x + self.conv2(F.relu(self.conv1(x)))
-
-
-class Encoder(nn.Module):
-    def __init__(self, c1, n1, c2, n2):
-        super().__init__()
-        self.stem = nn.Conv2d(48, c1, 3, padding=1)
-        self.stage1 = nn.ModuleList(ResBlock(c1) for _ in range(n1))
-        self.down = nn.Conv2d(4 * c1, c2, 1)
-        self.stage2 = nn.ModuleList(ResBlock(c2) for _ in range(n2))
-        self.head = nn.Conv2d(c2, LATENT, 3, padding=1)
-
-    def forward(self, rgb):
-        x = self.stem(F.pixel_unshuffle(2 * rgb - 1, 4))
-        for b in self.stage1:
-            x = b(x)
-        x = self.down(F.pixel_unshuffle(x, 2))
-        for b in self.stage2:
-            x = b(x)
-        return self.head(F.relu(x))
-
-
-class Decoder(nn.Module):
-    def __init__(self, c2, n2, c1, n1, c0, n0):
-        super().__init__()
-        self.stem = nn.Conv2d(LATENT, c2, 3, padding=1)
-        self.stage2 = nn.ModuleList(ResBlock(c2) for _ in range(n2))
-        self.up1 = nn.Conv2d(c2, 4 * c1, 1)
-        self.stage1 = nn.ModuleList(ResBlock(c1) for _ in range(n1))
-        self.up2 = nn.Conv2d(c1, 4 * c0, 1)
-        self.stage0 = nn.ModuleList(ResBlock(c0) for _ in range(n0))
-        self.head = nn.Conv2d(c0, 12, 3, padding=1)
-
-    def forward(self, z):
-        x = self.stem(3 * torch.tanh(z / 3))
-        for b in self.stage2:
-            x = b(x)
-        x = F.pixel_shuffle(self.up1(x), 2)
-        for b in self.stage1:
-            x = b(x)
-        x = F.pixel_shuffle(self.up2(x), 2)
-        for b in self.stage0:
-            x = b(x)
-        return (F.pixel_shuffle(self.head(F.relu(x)), 2) + 1) / 2
-
-
-class Autoencoder(nn.Module):
-    """RGB 0..1 ↔ FLUX.2 latents (32 channels, 8× down)."""
-
-    def __init__(self, config: dict = AUTOENCODER):
-        super().__init__()
-        self.encoder = Encoder(**config["encoder"])
-        self.decoder = Decoder(**config["decoder"])
 
 
 # --- text ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from model import Autoencoder
+from autoencoder import Autoencoder
 from train import Samples
 
 

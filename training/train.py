@@ -26,7 +26,8 @@ from tqdm import tqdm
 import common
 import model
 import records
-from model import Autoencoder, Image, UniReal, preset, to_velocity
+from autoencoder import Autoencoder
+from model import Image, UniReal, preset, to_velocity
 
 
 class Samples:

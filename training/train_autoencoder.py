@@ -27,7 +27,7 @@ from PIL import Image
 from tqdm import tqdm
 
 import common
-from model import AUTOENCODER, Autoencoder
+from autoencoder import AUTOENCODER, Autoencoder
 from teacher import Teacher
 
 

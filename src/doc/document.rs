@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::job::{
-    BlendSpec, JOB_VERSION, Job, JobError, JobInput, JobRegion, JobSpec, MaskedSpec, Solver,
-    hash_mask, hash_picture,
+    BlendSpec, JOB_VERSION, Job, JobError, JobInput, JobRegion, JobSpec, MaskedSpec, ModelChoice,
+    Solver, hash_mask, hash_picture,
 };
 use super::prompt::{self, CompiledPrompt, MAX_INPUTS, PromptError};
 use super::{Level, Mask, Picture, Purpose, SlotId};
@@ -87,19 +87,6 @@ impl Default for Settings {
             size: None,
         }
     }
-}
-
-/// The model that a job is for.
-#[derive(Clone, Copy, Debug)]
-pub struct ModelChoice<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// BLAKE3 of its weights, in hexadecimal; empty if not known yet.
-    pub hash: &'a str,
-    /// The steps it takes when the artist has not chosen.
-    pub default_steps: u32,
-    /// The guidance by the text it takes when the artist has not chosen.
-    pub default_guidance: f32,
 }
 
 /// What an IMG number stands for.

@@ -177,6 +177,19 @@ impl MaskedSpec {
     }
 }
 
+/// The model that a job is for.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelChoice<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// BLAKE3 of its weights, in hexadecimal; empty if not known yet.
+    pub hash: &'a str,
+    /// The steps it takes when the artist has not chosen.
+    pub default_steps: u32,
+    /// The guidance by the text it takes when the artist has not chosen.
+    pub default_guidance: f32,
+}
+
 /// A job ready to run: the specification and the pixels it names.
 #[derive(Clone, Debug)]
 pub struct Job {

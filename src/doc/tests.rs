@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::document::{ModelChoice, Target};
+use super::document::Target;
+use super::job::ModelChoice;
 use super::mask::tests::{Op, any_op};
 use super::mask::{Brush, Combine, Sample};
 use super::*;

@@ -289,10 +289,11 @@ fn vote(level: &mut Level, touching: &[usize], found: &[usize]) {
                 let to = at - corner + step;
                 if level.hole[to] {
                     let from = (found[at] - corner + step) * 3;
-                    for c in 0..3 {
-                        sums[to][c] += weight * level.values[from + c];
+                    let [r, g, b, all] = &mut sums[to];
+                    for (sum, value) in [r, g, b].into_iter().zip(&level.values[from..]) {
+                        *sum += weight * value;
                     }
-                    sums[to][3] += weight;
+                    *all += weight;
                 }
             }
         }

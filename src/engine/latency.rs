@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::{DeviceKind, Engine, Event, JobId, ModelSource, Request};
-use crate::doc::document::{Document, Edit, ModelChoice, Settings};
+use crate::doc::document::{Document, Edit, Settings};
+use crate::doc::job::ModelChoice;
 use crate::doc::mask::Combine;
 use crate::doc::{Job, Level, Mask, Picture, Purpose};
 

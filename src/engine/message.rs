@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::doc::Job;
 use crate::pipeline::event::{OutputPicture, Preview};
 
@@ -10,7 +12,8 @@ use crate::pipeline::event::{OutputPicture, Preview};
 pub struct JobId(pub u64);
 
 /// Where weights come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ModelSource {
     /// The model inside the program.
     Embedded,

@@ -5,7 +5,8 @@ use image::{ImageBuffer, Rgba};
 
 use super::case::Case;
 use crate::data::plan::Task;
-use crate::doc::{Level, Picture, Plane, poisson};
+use crate::doc::contact::shade;
+use crate::doc::{Picture, Plane, poisson};
 use crate::io::cutout::{crop_to_alpha, cut_out};
 
 /// The pictures of both baselines; `None` where a task has nothing to paste.
@@ -80,18 +81,29 @@ pub fn fit(size: (u32, u32), bounds: (u32, u32, u32, u32)) -> (u32, u32, u32, u3
     (x0 + (wide - width) / 2, y1 - height, width, height)
 }
 
-/// The part of a mask's bounds (x0, y0, x1, y1) that an object meant by it takes: see [`Level::object_share`].
-pub fn meant((x0, y0, x1, y1): (u32, u32, u32, u32), level: Level) -> (u32, u32, u32, u32) {
-    let (share, lift) = level.object_share();
-    let (width, height) = (f64::from(x1 - x0), f64::from(y1 - y0));
-    let (w, h) = (
-        (width * share).round() as u32,
-        (height * share).round() as u32,
-    );
-    let (w, h) = (w.max(1), h.max(1));
-    let low = y1 - ((height * lift).round() as u32).min(y1 - y0 - h);
-    let left = x0 + (x1 - x0 - w) / 2;
-    (left, low - h, left + w, low)
+/// The canvas with the shade that the program puts under an object that it lays like this.
+pub fn shaded_under(canvas: &Picture, layer: &Picture) -> Picture {
+    let (width, height) = (layer.width(), layer.height());
+    let alpha = layer.pixels().iter().skip(3).step_by(4).copied().collect();
+    let bounds = Plane::from_values(width, height, alpha).and_then(|alpha| alpha.bounds());
+    let Some((x0, _, x1, y1)) = bounds else {
+        return canvas.clone();
+    };
+    let colours = canvas
+        .pixels()
+        .chunks_exact(4)
+        .flat_map(|p| [p[0], p[1], p[2]]);
+    let mut values: Vec<f32> = colours.map(|v| f32::from(v) / 255.0).collect();
+    let foot = [(x0 + x1) as f32 / 2.0, y1 as f32];
+    shade(&mut values, width as usize, foot, (x1 - x0) as f32);
+    let mut shaded = canvas.clone();
+    let pixels = shaded.pixels_mut().chunks_exact_mut(4);
+    for (pixel, rgb) in pixels.zip(values.chunks_exact(3)) {
+        for (value, new) in pixel.iter_mut().zip(rgb) {
+            *value = (new * 255.0).round() as u8;
+        }
+    }
+    shaded
 }
 
 /// The object at its place on an empty picture of the canvas's size; `None` for an empty place.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use super::baseline::{layer_in, meant, object, over, with_alpha};
+use super::baseline::{layer_in, object, over, shaded_under, with_alpha};
 use crate::data::plan::Task;
 use crate::data::record::{NONE, Record};
 use crate::doc::job::{
@@ -142,22 +142,26 @@ impl Case {
         })
     }
 
-    /// The case with a collage that knows no more of the place than the baselines do, as the program lays it for an
-    /// artist: the object as large as it is meant by a mask of the level, or without a mask where they paste. What
-    /// removals and moves start from follows from their masks and stays.
+    /// The case without what an artist's own collage tells: where there is a mask the program lays one, and without a
+    /// mask the object lies where the baselines paste it, shaded as the program does. What removals and moves start from
+    /// follows from their masks and stays.
     pub fn told(&self) -> Case {
         if self.task != Task::InsertReference || self.placement.is_none() {
             return self.clone();
         }
-        let place = self.mask.as_deref().unwrap_or(&self.object);
-        let level = self.mask.as_ref().map_or(Level::Exact, |_| self.level);
-        let laid = place
-            .bounds()
-            .zip(object(self))
-            .and_then(|(bounds, object)| {
-                let layer = layer_in(&object, &self.canvas, meant(bounds, level))?;
-                Some(over(&self.canvas, &layer))
-            });
+        if self.mask.is_some() {
+            // Canvas, asset, collage, mask: the words never name the collage, and the mask takes its number.
+            return Case {
+                placement: None,
+                prompt: self.prompt.replace("IMG4", "IMG3"),
+                ..self.clone()
+            };
+        }
+        let laid = self.object.bounds().zip(object(self));
+        let laid = laid.and_then(|(bounds, object)| {
+            let layer = layer_in(&object, &self.canvas, bounds)?;
+            Some(over(&shaded_under(&self.canvas, &layer), &layer))
+        });
         Case {
             placement: Some(laid.map_or_else(|| Arc::clone(&self.canvas), Arc::new)),
             ..self.clone()

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::baseline::{baselines, fit, layer, meant, over, seamless};
+use super::baseline::{baselines, fit, layer, over, seamless};
 use super::case::{Case, Settings, split_tags};
 use super::metrics::{largest_error, mean_error, psnr, ssim, ssim_map};
 use super::report::{CaseFigures, Difference, groups, table};
@@ -10,7 +10,7 @@ use crate::doc::job::{BlendSpec, Solver};
 use crate::doc::poisson::{clone_into, fill};
 use crate::doc::{Level, Picture, Plane, Purpose};
 
-fn picture(width: u32, height: u32, of: impl Fn(u32, u32) -> [u8; 3]) -> Picture {
+pub(super) fn picture(width: u32, height: u32, of: impl Fn(u32, u32) -> [u8; 3]) -> Picture {
     let bytes = (0..width * height)
         .flat_map(|i| {
             let [r, g, b] = of(i % width, i / width);
@@ -20,7 +20,7 @@ fn picture(width: u32, height: u32, of: impl Fn(u32, u32) -> [u8; 3]) -> Picture
     Picture::from_rgba(width, height, bytes).unwrap()
 }
 
-fn plane(width: u32, height: u32, of: impl Fn(u32, u32) -> bool) -> Plane {
+pub(super) fn plane(width: u32, height: u32, of: impl Fn(u32, u32) -> bool) -> Plane {
     let values = (0..width * height)
         .map(|i| if of(i % width, i / width) { 255 } else { 0 })
         .collect();
@@ -271,19 +271,26 @@ fn the_truth_is_perfect_and_the_canvas_is_the_measure() {
 }
 
 #[test]
-fn the_program_lays_objects_as_large_as_the_level_means() {
-    let bounds = (10, 20, 110, 120);
-    assert_eq!(meant(bounds, Level::Exact), bounds);
-    assert_eq!(meant(bounds, Level::Blob), (16, 25, 104, 113));
-    assert_eq!(meant((3, 4, 4, 5), Level::Box), (3, 4, 4, 5));
-    // Cases that give no collage are asked without; what removals start from stays.
+fn an_artist_s_collage_tells_the_model_nothing() {
     let plain = case(Task::InsertReference);
     assert!(plain.told().placement.is_none());
     let mut given = case(Task::InsertReference);
     given.placement = Some(Arc::clone(&given.target));
+    given.prompt = "Put IMG2 into IMG1 at IMG4.".into();
+    // The program lays one into the mask, which moves up to its number.
+    let told = given.told();
+    assert_eq!(told.placement, None);
+    assert_eq!(told.prompt, "Put IMG2 into IMG1 at IMG3.");
+    told.job(&settings()).validate().unwrap();
+    // Without a mask it lies where the baselines paste it, and shades the ground at its foot.
+    given.mask = None;
     let told = given.told().placement.unwrap();
     assert_ne!(told, given.target);
-    assert_eq!(told.pixel(2, 2), given.canvas.pixel(2, 2));
+    let (x0, _, x1, y1) = given.object.bounds().unwrap();
+    let at = (u32::midpoint(x0, x1), y1 + 1);
+    let (laid, before) = (told.pixel(at.0, at.1), given.canvas.pixel(at.0, at.1));
+    assert!(laid[0] < before[0], "{laid:?} {before:?}");
+    assert!((0..3).all(|c| told.pixel(0, 0)[c].abs_diff(given.canvas.pixel(0, 0)[c]) <= 12));
     given.task = Task::Remove;
     assert_eq!(given.told().placement, given.placement);
 }

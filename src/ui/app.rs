@@ -11,8 +11,9 @@ use super::journal::Journal;
 use super::models::{self, Hub};
 use super::regions::Regions;
 use super::rejoin::Rejoin;
+use super::remembered;
 use super::slots::DropTarget;
-use super::state::{Action, Compare, Session};
+use super::state::{Action, Compare, ModelState, Session};
 use super::theme::{self, Palette, space};
 use super::thumbs::Thumbs;
 use super::toasts::Kind;
@@ -30,9 +31,11 @@ const HELD: f64 = 0.4;
 pub struct Start {
     /// The model to load.
     pub model: Option<ModelSource>,
+    /// `model` is the last session's: if it can't be loaded, the one in the program is.
+    pub remembered: bool,
     /// A project, or pictures; the sample is opened without any.
     pub files: Vec<PathBuf>,
-    /// The folder for the crash journal and the list of recent projects; without one neither is kept.
+    /// The folder for the crash journal, the list of recent projects and the chosen model; without one none is kept.
     pub data: Option<PathBuf>,
 }
 
@@ -46,6 +49,10 @@ pub struct App {
     journal: Option<Journal>,
     /// The list of recent projects, and as what it was written last.
     recent: Option<(PathBuf, Vec<PathBuf>)>,
+    /// Where the chosen model is remembered.
+    remembered: Option<PathBuf>,
+    /// The model in the program is to be loaded if the one that is being loaded can't be.
+    fall_back: bool,
     regions: Regions,
     rejoin: Rejoin,
     thumbs: Thumbs,
@@ -65,7 +72,12 @@ impl App {
             crate::gpu::install(state);
         }
         let [for_files, for_regions, for_journal, for_rejoin] = [(); 4].map(|()| ctx.clone());
-        let Start { model, files, data } = start;
+        let Start {
+            model,
+            remembered,
+            files,
+            data,
+        } = start;
         let mut app = Self {
             session: Session::default(),
             backend,
@@ -76,6 +88,8 @@ impl App {
                     for_journal.request_repaint()
                 })
             }),
+            remembered: data.as_deref().map(remembered::file),
+            fall_back: remembered,
             recent: data.map(|folder| (folder.join("recent.json"), Vec::new())),
             regions: Regions::start(move || for_regions.request_repaint()),
             rejoin: Rejoin::start(move || for_rejoin.request_repaint()),
@@ -112,7 +126,7 @@ impl App {
     fn load_model(&mut self, model: ModelSource) {
         self.session.models.loaded = Some(model.clone());
         if let Err(why) = self.backend.send(Request::Load(model)) {
-            self.session.model = super::state::ModelState::Failed(why);
+            self.session.model = ModelState::Failed(why);
         }
     }
 
@@ -253,7 +267,7 @@ impl App {
             }
             Some(_) => format!("Preparing · {name} – Inlay"),
             None => match self.session.model {
-                super::state::ModelState::Loading(..) => "Loading – Inlay".to_owned(),
+                ModelState::Loading(..) => "Loading – Inlay".to_owned(),
                 _ => format!("{name} – Inlay"),
             },
         };
@@ -331,6 +345,20 @@ impl App {
             written.clone_from(&session.project.recent);
             self.files.save_recent(file.clone(), written.clone());
         }
+        match &session.model {
+            ModelState::Ready(_) => {
+                self.fall_back = false;
+                if let Some(source) = session.models.chosen.take()
+                    && let Some(file) = &self.remembered
+                {
+                    self.files.save_model(file.clone(), source);
+                }
+            }
+            ModelState::Failed(_) if std::mem::take(&mut self.fall_back) => {
+                self.load_model(ModelSource::Embedded);
+            }
+            _ => {}
+        }
     }
 
     /// Holding Tab over a pane shows the original, and so does every other moment of flickering.
@@ -372,7 +400,9 @@ impl eframe::App for App {
         while let Some(outcome) = self.files.poll() {
             let then = match outcome {
                 Outcome::Model(folder) => {
-                    self.load_model(ModelSource::Folder(folder.clone()));
+                    let source = ModelSource::Folder(folder.clone());
+                    self.session.models.chosen = Some(source.clone());
+                    self.load_model(source);
                     self.session.on_file(Outcome::Model(folder))
                 }
                 Outcome::Recovered(document, lost) => {

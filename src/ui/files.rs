@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::journal::Lost;
 use crate::doc::{Document, Picture, Plane, Purpose, SlotId};
+use crate::engine::message::ModelSource;
 use crate::io;
 use crate::io::metadata::Recipe;
 
@@ -327,16 +328,12 @@ impl Files {
 
     /// Writes the list of projects that were opened last.
     pub fn save_recent(&mut self, file: PathBuf, list: Vec<PathBuf>) {
-        self.write("recent projects", move |_| {
-            let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
-            let text = serde_json::to_vec_pretty(&list).unwrap_or_default();
-            // Only a convenience: not worth a message.
-            if let Err(error) = folder {
-                tracing::debug!("{error}");
-            } else if let Err(error) = io::save::replace(&file, &text) {
-                tracing::debug!("{error}");
-            }
-        });
+        self.write("recent projects", move |_| remember(&file, &list));
+    }
+
+    /// Writes which model was chosen.
+    pub fn save_model(&mut self, file: PathBuf, source: ModelSource) {
+        self.write("chosen model", move |_| remember(&file, &source));
     }
 
     /// Writes a result; asks where unless a path is given.
@@ -413,6 +410,17 @@ fn tell_project(path: PathBuf, tell: &dyn Fn(Outcome)) {
             }
         }
         Err(error) => tell(Outcome::Failed(error.to_string())),
+    }
+}
+
+/// Writes what the next session is to know. Only a convenience: a failure is not worth a message.
+fn remember(file: &Path, what: &impl serde::Serialize) {
+    let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let text = serde_json::to_vec_pretty(what).unwrap_or_default();
+    if let Err(error) = folder {
+        tracing::debug!("{error}");
+    } else if let Err(error) = io::save::replace(file, &text) {
+        tracing::debug!("{error}");
     }
 }
 

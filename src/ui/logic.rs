@@ -22,6 +22,7 @@ impl Session {
                 self.toasts.add(Kind::Error, why.clone());
                 self.model = ModelState::Failed(why);
                 self.models.loaded = None;
+                self.models.chosen = None;
             }
             Event::Started(id) => self.begin(id),
             Event::Warning(_, text) => self.toasts.add(Kind::Warning, text),

@@ -18,6 +18,7 @@ mod prompt;
 mod questions;
 mod regions;
 mod rejoin;
+mod remembered;
 mod results;
 mod run;
 mod sample;

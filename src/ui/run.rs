@@ -7,6 +7,7 @@ use eframe::egui;
 use super::app::{App, Start};
 use super::backend::Backend;
 use super::models::Hub;
+use super::remembered;
 use crate::engine::Engine;
 use crate::engine::message::{Event, JobId, JobPreview, ModelSource, Request};
 use crate::hub::message as hub;
@@ -84,13 +85,21 @@ pub fn run(files: Vec<PathBuf>) -> anyhow::Result<()> {
             let engine = Engine::start(move || ctx.request_repaint())?;
             // For trying another model without choosing it each time.
             let folder = std::env::var_os(MODEL_VARIABLE).filter(|folder| !folder.is_empty());
-            let model = folder.map_or(ModelSource::Embedded, |f| ModelSource::Folder(f.into()));
             // Without a folder for data there is neither a journal nor a list of models.
             let options = Options::of_user();
+            let data = options.as_ref().ok().map(|options| options.data.clone());
+            let last = match &folder {
+                Some(_) => None,
+                None => data.as_deref().and_then(remembered::model),
+            };
             let start = Start {
-                model: Some(model),
+                remembered: last.is_some(),
+                model: folder
+                    .map(|folder| ModelSource::Folder(folder.into()))
+                    .or(last)
+                    .or(Some(ModelSource::Embedded)),
                 files,
-                data: options.as_ref().ok().map(|options| options.data.clone()),
+                data,
             };
             let app = App::new(creation, Box::new(engine), start);
             let ctx = creation.egui_ctx.clone();

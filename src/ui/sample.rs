@@ -109,7 +109,7 @@ fn scribble(width: u32, height: u32) -> Mask {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doc::document::ModelChoice;
+    use crate::doc::job::ModelChoice;
 
     #[test]
     fn the_sample_makes_a_valid_job() {

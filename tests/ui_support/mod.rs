@@ -207,6 +207,19 @@ pub fn settle(harness: &mut Harness<'_, App>) {
     }
 }
 
+/// Steps until it is so: the engine works meanwhile.
+pub fn until(harness: &mut Harness<'_, App>, so: impl Fn(&App) -> bool) {
+    let end = Instant::now() + Duration::from_secs(600);
+    loop {
+        harness.step();
+        if so(harness.state()) {
+            return;
+        }
+        assert!(Instant::now() < end, "it never came");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// A picture file in a folder.
 pub fn file(folder: &std::path::Path, name: &str, picture: &Picture) -> PathBuf {
     let path = folder.join(name);

@@ -12,7 +12,7 @@ use super::super::metrics::selected;
 use super::super::report::Judge;
 use super::super::sheet::masks;
 use super::likeness::likeness;
-use super::made::{iou, object_made, share_in};
+use super::made::{iou, is_shade, object_traced, recoloured, share_in};
 use super::table::{Column, Entry, Measures, Plan, Table};
 use super::tasks::{Section, Strip, edited};
 use crate::data::mask::drawn;
@@ -48,12 +48,49 @@ pub fn at_levels(case: &Case, seed: u64) -> Vec<Case> {
         .collect()
 }
 
+/// What is made of a case in one way, and what of the same with the asset in other colours.
+struct Made {
+    method: &'static str,
+    picture: Arc<Picture>,
+    other: Arc<Picture>,
+}
+
+/// The case with its asset in other colours, wherever it is shown.
+fn in_other_colours(case: &Case) -> Case {
+    let placement = case.placement.as_ref().map(|collage| {
+        let other = recoloured(collage);
+        let mut mixed = (**collage).clone();
+        let stays = collage
+            .pixels()
+            .chunks_exact(4)
+            .zip(case.canvas.pixels().chunks_exact(4));
+        let pixels = mixed
+            .pixels_mut()
+            .chunks_exact_mut(4)
+            .zip(other.pixels().chunks_exact(4));
+        for ((pixel, other), (laid, canvas)) in pixels.zip(stays) {
+            if laid != canvas && !is_shade(laid, canvas) {
+                pixel.copy_from_slice(other);
+            }
+        }
+        Arc::new(mixed)
+    });
+    Case {
+        asset: case
+            .asset
+            .as_deref()
+            .map(|asset| Arc::new(recoloured(asset))),
+        placement,
+        ..case.clone()
+    }
+}
+
 /// What the model makes under every condition that a case allows.
 fn results(
     case: &Case,
     settings: &Settings,
     generator: &mut dyn Generator,
-) -> anyhow::Result<Vec<(&'static str, Arc<Picture>)>> {
+) -> anyhow::Result<Vec<Made>> {
     let mut asked = vec![(MODEL, case.told(), true)];
     if case.placement.is_some() {
         asked.push((ARTIST, case.clone(), true));
@@ -67,29 +104,32 @@ fn results(
                 cut_out,
                 ..*settings
             };
-            Ok((method, generate(&told, &settings, generator)?))
+            Ok(Made {
+                method,
+                picture: generate(&told, &settings, generator)?,
+                other: generate(&in_other_colours(&told), &settings, generator)?,
+            })
         })
         .collect()
 }
 
 /// How much of the object there is, where, and how it looks.
-fn object(case: &Case, picture: &Picture, judge: &Judge<'_>) -> Measures {
-    let made = object_made(picture, &case.canvas, judge.editable());
+fn object(case: &Case, picture: &Picture, made: &[bool]) -> Measures {
     let mut measures = Measures::new();
     if let (Some(asset), Some(place)) = (&case.asset, &case.asset_object) {
-        let identity = likeness((asset, &selected(place)), (picture, &made));
+        let identity = likeness((asset, &selected(place)), (picture, made));
         measures.insert("identity", identity);
     }
     if let Some(mask) = &case.mask {
         let mask = selected(mask);
-        measures.insert("IoU with mask", iou(&made, &mask).unwrap_or(0.0));
-        measures.extend(share_in(&made, &mask).map(|share| ("made inside mask", share)));
-        measures.extend(share_in(&mask, &made).map(|share| ("mask filled", share)));
+        measures.insert("IoU with mask", iou(made, &mask).unwrap_or(0.0));
+        measures.extend(share_in(made, &mask).map(|share| ("made inside mask", share)));
+        measures.extend(share_in(&mask, made).map(|share| ("mask filled", share)));
     }
     let true_object = selected(&case.object);
     measures.insert(
         "IoU with true object",
-        iou(&made, &true_object).unwrap_or(0.0),
+        iou(made, &true_object).unwrap_or(0.0),
     );
     measures
 }
@@ -127,20 +167,32 @@ pub fn section(
                     measures,
                 });
             };
-            let mut pictures: Vec<(&'static str, &Picture)> =
-                vec![("canvas", &variant.canvas), ("naive", &pasted.naive)];
-            pictures.extend(pasted.poisson.iter().map(|picture| ("Poisson", picture)));
+            let others = baselines(&in_other_colours(variant));
             let made = results(variant, settings, generator)?;
-            pictures.extend(made.iter().map(|(method, picture)| (*method, &**picture)));
-            for (method, picture) in pictures {
+            enter("canvas", edited(&judge, variant, &variant.canvas));
+            let mut pictures = vec![("naive", &pasted.naive, &others.naive)];
+            pictures.extend(
+                (pasted.poisson.iter().zip(&others.poisson)).map(|(a, b)| ("Poisson", a, b)),
+            );
+            pictures.extend(made.iter().map(|r| (r.method, &*r.picture, &*r.other)));
+            for (method, picture, other) in pictures {
+                // A paste may be anywhere, the model's object where it may change the canvas.
+                let everywhere = vec![true; judge.editable().len()];
+                let region = match method {
+                    "naive" | "Poisson" => &everywhere,
+                    _ => judge.editable(),
+                };
                 let mut measures = edited(&judge, variant, picture);
-                if method != "canvas" {
-                    measures.extend(object(variant, picture, &judge));
-                }
+                measures.extend(object(
+                    variant,
+                    picture,
+                    &object_traced(picture, other, region),
+                ));
                 enter(method, measures);
             }
-            enter("truth", object(variant, &variant.target, &judge));
-            let shown = made.first().map(|(_, picture)| Arc::clone(picture));
+            let truth = selected(&variant.object);
+            enter("truth", object(variant, &variant.target, &truth));
+            let shown = made.first().map(|result| Arc::clone(&result.picture));
             by_level.push(masks(variant).map(Arc::new));
             by_level.push(shown.clone());
             // The level that the case came with.
@@ -212,9 +264,8 @@ fn tables(entries: &[Entry]) -> Vec<Table> {
     };
     let followed = Plan {
         title: "How strictly levels are followed",
-        note: "Object made: pixels that may change, differ from the canvas and are no mere shading of it \
-               (`src/eval/suite/made.rs` has the definition). The true picture's row is what the measure gives for a \
-               perfect answer.",
+        note: "Object made: pixels that come out otherwise when the asset's colours are others \
+               (`src/eval/suite/made.rs`). The truth's row is the true object, which need not fill the mask.",
         columns: &[
             Column::more("IoU with mask", 3),
             Column::plain("made inside mask", 3),

@@ -6,24 +6,18 @@ use crate::data::plan::Task;
 use crate::doc::job::{BlendSpec, Solver};
 use crate::doc::{Level, Picture, Plane};
 use crate::eval::case::{Case, Settings};
+use crate::eval::tests as of_eval;
 use crate::model::{AttentionKind, Source, random_folder, tiny_config};
 use crate::pipeline::unireal::UniRealGenerator;
 
 const SIDE: u32 = 64;
 
 fn picture(of: impl Fn(u32, u32) -> [u8; 3]) -> Picture {
-    let bytes = (0..SIDE * SIDE)
-        .flat_map(|i| {
-            let [r, g, b] = of(i % SIDE, i / SIDE);
-            [r, g, b, 255]
-        })
-        .collect();
-    Picture::from_rgba(SIDE, SIDE, bytes).unwrap()
+    of_eval::picture(SIDE, SIDE, of)
 }
 
 fn plane(of: impl Fn(u32, u32) -> bool) -> Plane {
-    let values = (0..SIDE * SIDE).map(|i| if of(i % SIDE, i / SIDE) { 255 } else { 0 });
-    Plane::from_values(SIDE, SIDE, values.collect()).unwrap()
+    of_eval::plane(SIDE, SIDE, of)
 }
 
 fn ground(x: u32, y: u32) -> [u8; 3] {

@@ -82,7 +82,8 @@ impl Session {
         };
         match env.backend.send(EngineRequest::Load(source.clone())) {
             Ok(()) => {
-                self.models.loaded = Some(source);
+                self.models.loaded = Some(source.clone());
+                self.models.chosen = Some(source);
                 self.model = ModelState::Loading(0.0, name.to_owned());
             }
             Err(why) => self.models_failed(why),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{Env, Session};
-use crate::doc::document::{Edit, ModelChoice};
+use crate::doc::document::Edit;
+use crate::doc::job::ModelChoice;
 use crate::doc::{Job, Level};
 use crate::engine::message::{JobId, Request};
 use crate::io::metadata::Recipe;

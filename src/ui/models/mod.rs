@@ -113,6 +113,8 @@ pub struct Models {
     pub failure: Option<String>,
     /// What was last asked of the engine.
     pub loaded: Option<ModelSource>,
+    /// What the artist chose: kept for the next session once it is loaded.
+    pub chosen: Option<ModelSource>,
 }
 
 impl Models {
