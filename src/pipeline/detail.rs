@@ -19,7 +19,8 @@ use super::blend::Rgb;
 const REACH: usize = 4;
 /// The reach of the windows over which light on what was laid in is measured.
 const FAR: usize = 10;
-/// How much colour a shade on the ground keeps, as a power of its ratios.
+/// How much colour generated light keeps, as a power of its ratios: a small model's runs, and none of its figures are
+/// the worse without.
 const COLOURED: f32 = 0.3;
 /// Beside what was laid in, what is less than the first from a mere shade of the ground is one, what is more than the
 /// second is something made; root mean squares of RGB.
@@ -155,7 +156,7 @@ impl Detail {
             })
             .collect();
         let missed = mean(&missed, size, REACH);
-        let light = ratio(&g, &b, laid, FAR, size);
+        let light = faintly_coloured(ratio(&g, &b, laid, FAR, size));
         let shading = Shading::new(&g, &b, laid, size);
         let mut values = Vec::with_capacity(width * height * CHANNELS);
         for i in 0..width * height {
@@ -215,6 +216,17 @@ fn ratio(
     })
 }
 
+/// Light of which little of the colour is left.
+fn faintly_coloured(mut light: [Vec<f32>; 3]) -> [Vec<f32>; 3] {
+    for i in 0..light[0].len() {
+        let even = light.iter().map(|l| l[i]).sum::<f32>() / 3.0;
+        for channel in &mut light {
+            channel[i] = even * (channel[i] / even.max(1e-3)).powf(COLOURED);
+        }
+    }
+    light
+}
+
 /// The ground around what was laid in, in the shade or light that was generated for it.
 struct Shading {
     rgb: [Vec<f32>; 3],
@@ -226,14 +238,10 @@ impl Shading {
     fn new(g: &[Vec<f32>; 3], b: &[Vec<f32>; 3], laid: &[f32], size: (usize, usize)) -> Self {
         let count = size.0 * size.1;
         let open: Vec<f32> = laid.iter().map(|l| 1.0 - l).collect();
-        let near = ratio(g, b, &open, REACH, size);
+        let near = faintly_coloured(ratio(g, b, &open, REACH, size));
         let rgb: [Vec<f32>; 3] = std::array::from_fn(|c| {
-            (0..count)
-                .map(|i| {
-                    let even = near.iter().map(|n| n[i]).sum::<f32>() / 3.0;
-                    b[c][i] * even * (near[c][i] / even.max(1e-3)).powf(COLOURED)
-                })
-                .collect()
+            let lit = b[c].iter().zip(&near[c]);
+            lit.map(|(b, near)| b * near).collect()
         });
         if laid.iter().all(|l| *l == 0.0) {
             let share = vec![0.0; count];
