@@ -2,7 +2,7 @@
 //!
 //! Coarse to fine, every patch that touches the hole looks for its like outside (PatchMatch: Barnes, Shechtman,
 //! Finkelstein, Goldman 2009), and what the patches found say of a pixel is averaged (Wexler, Shechtman, Irani 2007).
-//! The coarsest picture starts harmonically filled.
+//! The coarsest picture starts harmonically filled; at last the light is made to go on across the hole's edge.
 
 use super::poisson::fill_values;
 
@@ -181,7 +181,11 @@ pub fn fill_texture(values: &mut [f32], width: usize, hole: &[bool], cancelled: 
         return;
     }
     match below {
-        Some((level, Some(_))) => values.copy_from_slice(&level.values),
+        Some((mut level, Some(found))) => {
+            let (touching, _) = level.centres();
+            settle(&mut level, &touching, &found);
+            values.copy_from_slice(&level.values);
+        }
         _ => fill_values(values, width, hole),
     }
 }
@@ -266,8 +270,51 @@ fn improved(
     Some(found)
 }
 
-/// Gives every pixel of the hole the mean of what the patches over it say, the better ones counting more.
+/// Gives every pixel of the hole the mean of what the patches over it say.
 fn vote(level: &mut Level, touching: &[usize], found: &[usize]) {
+    for (at, said) in said(level, touching, found).into_iter().enumerate() {
+        if let Some(rgb) = said.filter(|_| level.hole[at]) {
+            level.values[at * 3..][..3].copy_from_slice(&rgb);
+        }
+    }
+}
+
+/// Takes the steps of light along the hole's edge away: what the patches miss on the known pixels beside it goes on
+/// smoothly into the hole, as in seamless cloning (Pérez, Gangnet and Blake 2003).
+fn settle(level: &mut Level, touching: &[usize], found: &[usize]) {
+    let (w, h) = (level.width, level.height);
+    let said = said(level, touching, found);
+    let mut missed = vec![0.0; level.values.len()];
+    let beside = |at: &usize| !level.hole[*at] && said[*at].is_some();
+    for at in (0..w * h).filter(beside) {
+        // Over a window: the texture itself differs from pixel to pixel.
+        let (x, y) = (at % w, at / w);
+        let mut sums = [0.0f32; 4];
+        for row in y.saturating_sub(REACH)..(y + REACH + 1).min(h) {
+            for near in row * w + x.saturating_sub(REACH)..row * w + (x + REACH + 1).min(w) {
+                if let Some(rgb) = said[near].filter(|_| !level.hole[near]) {
+                    for (c, said) in rgb.into_iter().enumerate() {
+                        sums[c] += level.values[near * 3 + c] - said;
+                    }
+                    sums[3] += 1.0;
+                }
+            }
+        }
+        for c in 0..3 {
+            missed[at * 3 + c] = sums[c] / sums[3];
+        }
+    }
+    fill_values(&mut missed, w, &level.hole);
+    for at in (0..w * h).filter(|&at| level.hole[at]) {
+        let pixel = &mut level.values[at * 3..][..3];
+        for (value, missed) in pixel.iter_mut().zip(&missed[at * 3..]) {
+            *value = (*value + missed).clamp(0.0, 1.0);
+        }
+    }
+}
+
+/// What the patches over each pixel say of it in the mean, the better ones counting more.
+fn said(level: &Level, touching: &[usize], found: &[usize]) -> Vec<Option<[f32; 3]>> {
     let w = level.width;
     let errors: Vec<f32> = touching
         .iter()
@@ -287,22 +334,18 @@ fn vote(level: &mut Level, touching: &[usize], found: &[usize]) {
             for column in 0..2 * REACH + 1 {
                 let step = row * w + column;
                 let to = at - corner + step;
-                if level.hole[to] {
-                    let from = (found[at] - corner + step) * 3;
-                    let [r, g, b, all] = &mut sums[to];
-                    for (sum, value) in [r, g, b].into_iter().zip(&level.values[from..]) {
-                        *sum += weight * value;
-                    }
-                    *all += weight;
+                let from = (found[at] - corner + step) * 3;
+                let [r, g, b, all] = &mut sums[to];
+                for (sum, value) in [r, g, b].into_iter().zip(&level.values[from..]) {
+                    *sum += weight * value;
                 }
+                *all += weight;
             }
         }
     }
-    for (at, [r, g, b, weight]) in sums.into_iter().enumerate() {
-        if weight > 0.0 {
-            level.values[at * 3..][..3].copy_from_slice(&[r / weight, g / weight, b / weight]);
-        }
-    }
+    sums.into_iter()
+        .map(|[r, g, b, all]| (all > 0.0).then(|| [r / all, g / all, b / all]))
+        .collect()
 }
 
 #[cfg(test)]
@@ -394,6 +437,38 @@ mod tests {
         let mut values = picture.clone();
         fill_texture(&mut values, SIDE, &all, &|| false);
         assert_eq!(values, picture);
+    }
+
+    #[test]
+    fn patches_from_the_shade_take_the_light_of_the_place() {
+        let mut numbers = Numbers(3);
+        let mut grain = || (numbers.below(100) as f32 - 50.0) / 1000.0;
+        let light = |i: usize| if i % SIDE < 44 { 0.4 } else { 0.6 };
+        let values: Vec<f32> = (0..SIDE * SIDE)
+            .flat_map(|i| [light(i) + grain(); 3])
+            .collect();
+        let hole: Vec<bool> = (0..SIDE * SIDE)
+            .map(|i| (56..76).contains(&(i % SIDE)) && (40..60).contains(&(i / SIDE)))
+            .collect();
+        let mut level = Level {
+            width: SIDE,
+            height: SIDE,
+            values,
+            hole: hole.clone(),
+        };
+        let (touching, _) = level.centres();
+        let mut found = vec![usize::MAX; SIDE * SIDE];
+        // All of them from the dark half.
+        touching.iter().for_each(|&at| found[at] = at - 50);
+        vote(&mut level, &touching, &found);
+        let mean = |level: &Level| {
+            let inside = (0..SIDE * SIDE).filter(|&i| hole[i]);
+            inside.map(|i| level.values[i * 3]).sum::<f32>() / 400.0
+        };
+        assert!((mean(&level) - 0.4).abs() < 0.02, "{}", mean(&level));
+        settle(&mut level, &touching, &found);
+        assert!((mean(&level) - 0.6).abs() < 0.02, "{}", mean(&level));
+        assert!(spread(&level.values, &hole, true) > 0.02, "the grain stays");
     }
 
     #[test]
