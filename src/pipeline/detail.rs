@@ -17,8 +17,11 @@ use super::blend::Rgb;
 
 /// The window's reach in pixels of the model's picture.
 const REACH: usize = 4;
-/// The reach of the windows over which light on what was laid in is measured.
-const FAR: usize = 10;
+/// The reach of the windows over which light on what was laid in is measured. On held-out scenes 4 gave 0.07 dB less,
+/// and no limit 0.02 dB more; two objects shall have a light each.
+const FAR: usize = 20;
+/// The reach of those over which shade on the ground beside it is measured.
+const BESIDE: usize = 2;
 /// How much colour generated light keeps, as a power of its ratios: a small model's runs, and none of its figures are
 /// the worse without.
 const COLOURED: f32 = 0.3;
@@ -238,7 +241,7 @@ impl Shading {
     fn new(g: &[Vec<f32>; 3], b: &[Vec<f32>; 3], laid: &[f32], size: (usize, usize)) -> Self {
         let count = size.0 * size.1;
         let open: Vec<f32> = laid.iter().map(|l| 1.0 - l).collect();
-        let near = faintly_coloured(ratio(g, b, &open, REACH, size));
+        let near = faintly_coloured(ratio(g, b, &open, BESIDE, size));
         let rgb: [Vec<f32>; 3] = std::array::from_fn(|c| {
             let lit = b[c].iter().zip(&near[c]);
             lit.map(|(b, near)| b * near).collect()
