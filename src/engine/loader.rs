@@ -161,7 +161,10 @@ fn bytes_of(source: &Source) -> u64 {
 fn device_words(device: &candle_core::Device) -> String {
     use candle_core::DeviceLocation;
     match device.location() {
-        DeviceLocation::Cpu => format!("CPU, {} threads", rayon::current_num_threads()),
+        DeviceLocation::Cpu => match rayon::current_num_threads() {
+            1 => "CPU, 1 thread".to_owned(),
+            threads => format!("CPU, {threads} threads"),
+        },
         DeviceLocation::Cuda { gpu_id } => format!("NVIDIA GPU {gpu_id}"),
         DeviceLocation::Metal { gpu_id } => format!("Apple GPU {gpu_id}"),
     }
