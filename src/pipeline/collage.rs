@@ -32,7 +32,7 @@ pub(super) fn add_collage(
         go_on(cancel)?;
         let given = &job.pictures[at];
         let picture = given_collage(given, &part.picture, frame.crop);
-        part.collage = Some((Arc::new(picture), None));
+        part.collage = Some((Arc::new(picture), Cover::Unknown));
         return Ok(());
     }
     if inputs.images.len() >= room {
@@ -41,22 +41,23 @@ pub(super) fn add_collage(
     let size = (frame.width as usize, frame.height as usize);
     let (width, height) = (frame.crop.width, frame.crop.height);
     let full = (width as usize, height as usize);
-    let (small, full) = match collage(job, inputs, size, || part.rgb.clone()) {
+    let (values, full, cover) = match collage(job, inputs, size, || part.rgb.clone()) {
         Some(small) => {
             go_on(cancel)?;
             let ground = || canvas_rgb(&part.picture, frame.crop, full);
             let full = collage(job, inputs, full, ground);
-            (small, full.map(|full| full.values))
+            let cover = Cover::Objects(small.cover);
+            (small.values, full.map(|full| full.values), cover)
         }
         None => {
             let Some(start) = start(job, inputs, part, frame, cancel)? else {
                 return Ok(());
             };
-            (start.small, Some(start.full))
+            let cover = Cover::OnFilled(start.small.cover);
+            (start.small.values, Some(start.full), cover)
         }
     };
-    part.collage = full.map(|full| (Arc::new(opaque(&full, width, height)), Some(small.cover)));
-    let values = small.values;
+    part.collage = full.map(|full| (Arc::new(opaque(&full, width, height)), cover));
     // Last, so that the prompt's numbers stay; the words never name it.
     inputs.images.push(InputImage {
         key: key(&values, frame.width, frame.height),
@@ -95,6 +96,16 @@ fn opaque(values: &[f32], width: u32, height: u32) -> Picture {
         }
     }
     picture
+}
+
+/// What is known of what was laid into a canvas, at the model's size.
+pub(super) enum Cover {
+    /// An artist's own collage: nothing but its difference from the canvas.
+    Unknown,
+    /// How far objects cover each pixel, 0..1.
+    Objects(Vec<f32>),
+    /// The same where a part of the ground was filled besides.
+    OnFilled(Vec<f32>),
 }
 
 /// A picture with something laid into it.

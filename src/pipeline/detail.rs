@@ -22,6 +22,8 @@ const REACH: usize = 4;
 const FAR: usize = 20;
 /// The reach of those over which shade on the ground beside it is measured.
 const BESIDE: usize = 2;
+/// The same where a part of the ground was filled from around.
+const ON_FILLED: usize = 6;
 /// How much colour generated light keeps, as a power of its ratios: a small model's runs, and none of its figures are
 /// the worse without.
 const COLOURED: f32 = 0.3;
@@ -46,6 +48,8 @@ pub struct Base {
     rgb: Vec<f32>,
     /// For each pixel, how surely it was laid there, 0..1.
     laid: Vec<f32>,
+    /// The reach of the windows over which shade on the rest is measured; without one the rest is as generated.
+    shade: Option<usize>,
 }
 
 impl Base {
@@ -54,6 +58,7 @@ impl Base {
         Self {
             laid: vec![0.0; canvas.len() / 3],
             rgb: canvas,
+            shade: None,
         }
     }
 
@@ -62,19 +67,33 @@ impl Base {
         Self {
             rgb: collage,
             laid: cover,
+            shade: Some(BESIDE),
+        }
+    }
+
+    /// A canvas with a part of it filled from around: ground like all of it, so no light may end at its edge.
+    pub fn filled(ground: Vec<f32>, cover: Vec<f32>) -> Self {
+        Self {
+            rgb: ground,
+            laid: cover,
+            shade: Some(ON_FILLED),
         }
     }
 
     /// `canvas` with something laid into it, wherever `collage` differs from it; both RGB in 0..1, of one size.
     pub fn unlike(collage: Vec<f32>, canvas: &[f32]) -> Self {
         let pixels = collage.chunks_exact(3).zip(canvas.chunks_exact(3));
-        let laid = pixels
+        let laid: Vec<f32> = pixels
             .map(|(a, b)| {
                 let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());
                 (apart.fold(0.0, f32::max) / LAID).min(1.0)
             })
             .collect();
-        Self { rgb: collage, laid }
+        Self {
+            shade: laid.iter().any(|l| *l > 0.0).then_some(BESIDE),
+            rgb: collage,
+            laid,
+        }
     }
 }
 
@@ -96,7 +115,11 @@ impl Detail {
     /// Explains `generated` by the collage `base`, of the same size. `grain` is the standard deviation of the model's
     /// own noise in its pictures; 0 leaves the generated picture as it is where nothing was laid in.
     pub fn new(generated: &Rgb, base: &Base, grain: f32) -> Self {
-        let Base { rgb: collage, laid } = base;
+        let Base {
+            rgb: collage,
+            laid,
+            shade,
+        } = base;
         let (width, height) = (generated.width, generated.height);
         let size = (width, height);
         let channel = |values: &[f32], c: usize| -> Vec<f32> {
@@ -160,7 +183,7 @@ impl Detail {
             .collect();
         let missed = mean(&missed, size, REACH);
         let light = faintly_coloured(ratio(&g, &b, laid, FAR, size));
-        let shading = Shading::new(&g, &b, laid, size);
+        let shading = Shading::new(&g, &b, laid, *shade, size);
         let mut values = Vec::with_capacity(width * height * CHANNELS);
         for i in 0..width * height {
             let keep = if grain > 0.0 {
@@ -238,18 +261,26 @@ struct Shading {
 }
 
 impl Shading {
-    fn new(g: &[Vec<f32>; 3], b: &[Vec<f32>; 3], laid: &[f32], size: (usize, usize)) -> Self {
+    fn new(
+        g: &[Vec<f32>; 3],
+        b: &[Vec<f32>; 3],
+        laid: &[f32],
+        reach: Option<usize>,
+        size: (usize, usize),
+    ) -> Self {
         let count = size.0 * size.1;
+        let Some(reach) = reach else {
+            return Self {
+                rgb: g.clone(),
+                share: vec![0.0; count],
+            };
+        };
         let open: Vec<f32> = laid.iter().map(|l| 1.0 - l).collect();
-        let near = faintly_coloured(ratio(g, b, &open, BESIDE, size));
+        let near = faintly_coloured(ratio(g, b, &open, reach, size));
         let rgb: [Vec<f32>; 3] = std::array::from_fn(|c| {
             let lit = b[c].iter().zip(&near[c]);
             lit.map(|(b, near)| b * near).collect()
         });
-        if laid.iter().all(|l| *l == 0.0) {
-            let share = vec![0.0; count];
-            return Self { rgb, share };
-        }
         let apart: Vec<f32> = (0..count)
             .map(|i| (0..3).map(|c| (g[c][i] - rgb[c][i]).powi(2)).sum::<f32>() / 3.0)
             .collect();
@@ -484,6 +515,27 @@ mod tests {
         assert!(r - b < 0.04 && r > b, "{r} {b}");
         // Something quite different was made there.
         assert!(near(at(with([0.9, 0.1, 0.1])), [0.9, 0.1, 0.1], 0.02));
+    }
+
+    #[test]
+    fn light_on_filled_ground_has_no_edge() {
+        let (_, cover) = laid();
+        let ground = textured();
+        // Darker to the right, across the filled part and beyond.
+        let shaded: Vec<f32> = (0..SIZE * SIZE * 3)
+            .map(|i| ground[i] * (1.0 - 0.5 * (i / 3 % SIZE) as f32 / SIZE as f32))
+            .collect();
+        let base = Base::filled(ground.clone(), vec![0.0; SIZE * SIZE]);
+        let detail = Detail::new(&picture(shaded.clone()), &base, 0.0);
+        for (i, values) in pixels(&detail).enumerate() {
+            assert!((values[0] - shaded[i * 3]).abs() < 0.06, "{i}: {values:?}");
+        }
+        // As one object it would have one light.
+        let object = Detail::new(&picture(shaded.clone()), &Base::covered(ground, cover), 0.0);
+        let apart =
+            |detail: &Detail, at: usize| (detail.values[at * CHANNELS] - shaded[at * 3]).abs();
+        let edge = 16 * SIZE + 9;
+        assert!(apart(&object, edge) > apart(&detail, edge));
     }
 
     #[test]

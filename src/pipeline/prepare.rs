@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::asset::asset_image;
-use super::collage::add_collage;
+use super::collage::{Cover, add_collage};
 use super::detail::Base;
 use super::error::PipelineError;
 use super::event::CropRect;
@@ -36,9 +36,8 @@ pub(super) struct CanvasPart {
     pub rgb: Vec<f32>,
     /// What may change in the crop, of the crop's size; `None` if everything may.
     pub region: Option<Arc<Region>>,
-    /// The crop with what was laid into it, of the crop's size, and how far that covers each pixel at the model's size,
-    /// if it is known; `None` if nothing was.
-    pub collage: Option<(Arc<Picture>, Option<Vec<f32>>)>,
+    /// The crop with what was laid into it, of the crop's size; `None` if nothing was.
+    pub collage: Option<(Arc<Picture>, Cover)>,
 }
 
 impl CanvasPart {
@@ -63,8 +62,9 @@ impl CanvasPart {
             rgb(collage, y, x, row, &|_, _| [0; 3]);
         });
         match cover {
-            Some(cover) => Base::covered(values, cover.clone()),
-            None => Base::unlike(values, &self.rgb),
+            Cover::Unknown => Base::unlike(values, &self.rgb),
+            Cover::Objects(cover) => Base::covered(values, cover.clone()),
+            Cover::OnFilled(cover) => Base::filled(values, cover.clone()),
         }
     }
 }

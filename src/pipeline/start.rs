@@ -113,21 +113,24 @@ fn cleared(
     let mut filled = canvas_rgb(&part.picture, frame.crop, work);
     fill_texture(&mut filled, work.0, &hole, &|| cancel.is_cancelled());
     let cover: Vec<f32> = hole.iter().map(|&b| f32::from(u8::from(b))).collect();
-    let laid_over = |mut values: Vec<f32>, to| {
+    let over = |mut values: Vec<f32>, to| {
         let filled = resized(&filled, work, to, 3);
         let cover = resized(&cover, work, to, 1);
-        let cover: Vec<f32> = cover.into_iter().map(|c| c.clamp(0.0, 1.0)).collect();
         let pixels = values.chunks_exact_mut(3).zip(filled.chunks_exact(3));
         for ((value, filled), cover) in pixels.zip(&cover) {
             for (value, filled) in value.iter_mut().zip(filled) {
-                *value += cover * (filled.clamp(0.0, 1.0) - *value);
+                *value += cover.clamp(0.0, 1.0) * (filled.clamp(0.0, 1.0) - *value);
             }
         }
-        Laid { values, cover }
+        values
     };
     Start {
-        small: laid_over(part.rgb.clone(), size),
-        full: laid_over(canvas_rgb(&part.picture, frame.crop, crop), crop).values,
+        small: Laid {
+            values: over(part.rgb.clone(), size),
+            // No object lies on it yet.
+            cover: vec![0.0; size.0 * size.1],
+        },
+        full: over(canvas_rgb(&part.picture, frame.crop, crop), crop),
     }
 }
 
