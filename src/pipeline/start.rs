@@ -1,5 +1,5 @@
 //! What a job without cut-outs starts from: the canvas without the object that the words take away or move, its place
-//! filled from around, and a moved object laid where it goes.
+//! (or where the picture is to be extended) filled from around, and a moved object laid where it goes.
 //!
 //! The model starts from what is under its masks, and a small one hardly gets away from it: an object that is to go
 //! would show through. So its place is filled with patches from around (`doc/texture.rs`), and what is left to the model
@@ -28,7 +28,7 @@ pub(super) struct Start {
     pub full: Vec<f32>,
 }
 
-/// The start of a job that takes an object away or moves it; `None` for others.
+/// The start of a job that takes an object away, moves it or extends the picture; `None` for others.
 pub(super) fn start(
     job: &Job,
     inputs: &Inputs,
@@ -43,7 +43,7 @@ pub(super) fn start(
     }
     let wish = intent(&job.spec.prompt);
     let gone = match wish {
-        Intent::Remove => given,
+        Intent::Remove | Intent::Extend => given,
         Intent::Move if given.len() == 2 => &given[..1],
         _ => return Ok(None),
     };

@@ -9,6 +9,8 @@ pub enum Intent {
     Remove,
     /// It is to be elsewhere: "move IMG2 to IMG3", "shift the chair".
     Move,
+    /// What is around is to go on there: "extend IMG1 to the left", "outpaint".
+    Extend,
     /// Anything else.
     Other,
 }
@@ -17,6 +19,7 @@ pub enum Intent {
 const BEFORE: [&str; 4] = ["please", "now", "just", "then"];
 const REMOVE: [&str; 5] = ["remove", "erase", "delete", "clear", "empty"];
 const MOVE: [&str; 3] = ["move", "shift", "relocate"];
+const EXTEND: [&str; 4] = ["extend", "continue", "outpaint", "complete"];
 /// "Take" means several things.
 const TAKE_AWAY: [&str; 3] = ["away", "out", "off"];
 
@@ -28,6 +31,7 @@ pub fn intent(base: &str) -> Intent {
     match tokens.next() {
         Some(verb) if REMOVE.contains(&verb) => Intent::Remove,
         Some(verb) if MOVE.contains(&verb) => Intent::Move,
+        Some(verb) if EXTEND.contains(&verb) => Intent::Extend,
         Some("take") if TAKE_AWAY.iter().any(|word| contains_words(&text, word)) => Intent::Remove,
         Some("get") if contains_words(&text, "rid of") => Intent::Remove,
         _ => Intent::Other,
@@ -54,6 +58,9 @@ mod tests {
         }
         for prompt in ["Move the chair from IMG2 to IMG3.", "shift it to the left"] {
             assert_eq!(intent(prompt), Intent::Move, "{prompt}");
+        }
+        for prompt in ["Extend IMG1 beyond its edges.", "Outpaint IMG1."] {
+            assert_eq!(intent(prompt), Intent::Extend, "{prompt}");
         }
         for prompt in [
             "",
