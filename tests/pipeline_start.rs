@@ -1,4 +1,4 @@
-//! What removals and moves start from.
+//! What removals, moves and extensions start from.
 
 mod common;
 
@@ -72,8 +72,12 @@ fn farthest(placement: &InputImage, picture: &Picture) -> f32 {
 
 #[test]
 fn what_is_to_go_is_filled_from_around() {
-    // A ramp is harmonic: from its rim it comes back exactly.
-    for prompt in ["Remove the red square.", "Take IMG2 away from IMG1."] {
+    // Patches of the ramp lie above and below, so it comes back.
+    for prompt in [
+        "Remove the red square.",
+        "Take IMG2 away from IMG1.",
+        "Extend IMG1 into IMG2.",
+    ] {
         let made = placements(&job(prompt, &[40]));
         assert_eq!(made.len(), 1, "{prompt}");
         let error = farthest(&made[0], &ramp(None));

@@ -1,9 +1,9 @@
 //! The shade under an object that is pasted: what grounds have on average.
 //!
-//! Fitted to the logarithm of the ratio of linear light with and without the object, averaged over the visible ground of
-//! 1531 rendered insertions (`training/contact.py`), in units of the object's width, from the middle of its foot:
-//! −0.62 in the middle, a little above the foot, and a wide, faint rest. Light from the side makes longer shadows on one
-//! side; that is left to the model, which starts from this.
+//! Two bells, fitted by hand to the logarithm of the ratio of linear light with and without the object, averaged over the
+//! visible ground of 1531 rendered training insertions (`training/contact.py` prints the table), in units of the object's
+//! width, from the middle of its foot: a deep, narrow one a little above the foot, and a wide, faint one. Light from the
+//! side makes longer shadows on one side; that is left to the model, which starts from this.
 
 /// A bell over the ground: its depth, where its middle is above the foot, and how wide and high it is; widths of the
 /// object.

@@ -17,8 +17,8 @@ use super::blend::Rgb;
 
 /// The window's reach in pixels of the model's picture.
 const REACH: usize = 4;
-/// The reach of the windows over which light on what was laid in is measured. On held-out scenes 4 gave 0.07 dB less,
-/// and no limit 0.02 dB more; two objects shall have a light each.
+/// The reach of the windows over which light on what was laid in is measured. On 60 scenes results hardly depend on it
+/// (0.03 dB less at 4 than at 10, 0.02 dB more without a limit than at 20); two objects shall have a light each.
 const FAR: usize = 20;
 /// The reach of those over which shade on the ground beside it is measured.
 const BESIDE: usize = 2;
