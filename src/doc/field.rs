@@ -131,13 +131,60 @@ pub(crate) fn squared_distance(set: &[bool], width: usize, y_scale: f32) -> Vec<
     }
     let mut parabolas: Vec<(usize, f64, f64)> = Vec::with_capacity(width);
     for row in field.chunks_exact_mut(width) {
-        lower_envelope(row, y_scale, &mut parabolas);
+        lower_envelope(row, y_scale, &mut parabolas, &mut |_, _| {});
     }
     field
 }
 
-/// One row of the second pass. `parabolas` holds (vertex, height, where it begins to be the lowest).
-fn lower_envelope(row: &mut [f32], y_scale: f32, parabolas: &mut Vec<(usize, f64, f64)>) {
+/// For every pixel the index of the nearest pixel of `set`; `None` if there is none at all.
+pub(crate) fn nearest(set: &[bool], width: usize) -> Option<Vec<usize>> {
+    if !set.contains(&true) {
+        return None;
+    }
+    let height = set.len() / width;
+    // The nearest row of the same column: the last one above, unless the next below is nearer.
+    let mut rows: Vec<usize> = vec![usize::MAX; set.len()];
+    for x in 0..width {
+        let mut above = None;
+        for y in 0..height {
+            above = if set[y * width + x] { Some(y) } else { above };
+            rows[y * width + x] = above.unwrap_or(usize::MAX);
+        }
+        let mut below = None;
+        for y in (0..height).rev() {
+            below = if set[y * width + x] { Some(y) } else { below };
+            let row = &mut rows[y * width + x];
+            if let Some(below) = below
+                && (*row == usize::MAX || below - y < y - *row)
+            {
+                *row = below;
+            }
+        }
+    }
+    let mut found = vec![0; set.len()];
+    let mut parabolas: Vec<(usize, f64, f64)> = Vec::with_capacity(width);
+    for y in 0..height {
+        let rows = &rows[y * width..][..width];
+        let distance = |&row: &usize| match row {
+            usize::MAX => f32::INFINITY,
+            row => row.abs_diff(y) as f32,
+        };
+        let mut distances: Vec<f32> = rows.iter().map(distance).collect();
+        lower_envelope(&mut distances, 1.0, &mut parabolas, &mut |x, vertex| {
+            found[y * width + x] = rows[vertex] * width + vertex;
+        });
+    }
+    Some(found)
+}
+
+/// One row of the second pass; `lowest` is told for each pixel whose parabola is the lowest there. `parabolas` holds
+/// (vertex, height, where it begins to be the lowest).
+fn lower_envelope(
+    row: &mut [f32],
+    y_scale: f32,
+    parabolas: &mut Vec<(usize, f64, f64)>,
+    lowest: &mut dyn FnMut(usize, usize),
+) {
     parabolas.clear();
     for (x, &dy) in row.iter().enumerate() {
         if dy.is_infinite() {
@@ -167,6 +214,7 @@ fn lower_envelope(row: &mut [f32], y_scale: f32, parabolas: &mut Vec<(usize, f64
         if let Some(&(vertex, height, _)) = parabolas.get(current) {
             let dx = x as f64 - vertex as f64;
             *value = (dx * dx + height) as f32;
+            lowest(x, vertex);
         }
     }
 }
@@ -205,6 +253,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_nearest_is_as_near_as_the_distance(
+            set in prop::collection::vec(prop::bool::weighted(0.1), 9 * 7),
+        ) {
+            let distances = squared_distance(&set, 9, 1.0);
+            match nearest(&set, 9) {
+                None => prop_assert!(!set.contains(&true)),
+                Some(found) => for (i, &j) in found.iter().enumerate() {
+                    prop_assert!(set[j]);
+                    let (dx, dy) = ((i % 9).abs_diff(j % 9), (i / 9).abs_diff(j / 9));
+                    prop_assert_eq!((dx * dx + dy * dy) as f32, distances[i]);
+                },
+            }
+        }
+
         #[test]
         fn distance_is_the_brute_force_distance(
             set in prop::collection::vec(prop::bool::weighted(0.1), 9 * 7),

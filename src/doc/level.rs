@@ -65,6 +65,16 @@ impl Level {
         }
     }
 
+    /// How far, as a ratio, an object may be stretched to fill the width and height of a mask of this level: seen from
+    /// another side it has another shape, but a box says little of which.
+    pub fn most_stretch(self) -> f64 {
+        match self {
+            Level::Exact => 3.0,
+            Level::Outline => 1.6,
+            Level::Blob | Level::Box => 1.2,
+        }
+    }
+
     /// What an artist says by choosing it.
     pub fn meaning(self) -> &'static str {
         match self {

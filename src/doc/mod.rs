@@ -15,6 +15,7 @@ pub mod plane;
 pub mod poisson;
 pub mod prompt;
 mod same;
+pub mod silhouette;
 pub mod slot;
 #[cfg(test)]
 mod tests;

@@ -117,6 +117,9 @@ pub struct EvalArgs {
     /// Keep the cases as folders
     #[arg(long, value_name = "DIR")]
     pub write_cases: Option<PathBuf>,
+    /// Keep the results as PNGs, named as their cases
+    #[arg(long, value_name = "DIR", conflicts_with = "suite")]
+    pub write_results: Option<PathBuf>,
     /// Print JSON, with the figures of every case, instead of the table
     #[arg(long)]
     pub json: bool,
@@ -171,6 +174,9 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
         };
         let result = generate(&told, &settings, &mut generator)
             .with_context(|| format!("case {} failed", case.name))?;
+        if let Some(dir) = &args.write_results {
+            folder::write_result(dir, &case.name, &result)?;
+        }
         let best = match args.ceiling {
             true => Some(ceiling(case, &settings, &mut generator)?),
             false => None,

@@ -71,6 +71,19 @@ pub fn write(dir: &Path, case: &Case) -> anyhow::Result<()> {
     Ok(save::replace(&folder.join(ABOUT), text.as_bytes())?)
 }
 
+/// Writes what a model made of a case as `dir/NAME.png`.
+///
+/// # Errors
+/// A file that can't be written.
+pub fn write_result(dir: &Path, case: &str, result: &Picture) -> anyhow::Result<()> {
+    save::make_folder(dir)?;
+    Ok(metadata::write(
+        &dir.join(format!("{case}.png")),
+        result,
+        None,
+    )?)
+}
+
 /// Reads all cases below `dir`, by name; or `dir` itself if it is a case.
 ///
 /// # Errors

@@ -10,12 +10,13 @@ use super::error::PipelineError;
 use super::event::CropRect;
 use super::frame::Frame;
 use super::generator::{Cancel, InputImage, Inputs};
-use super::prepare::{CanvasPart, canvas_rgb, collage_ground, go_on, key, window_in};
+use super::prepare::{CanvasPart, canvas_rgb, collage_ground, cut, go_on, key, window_in};
 use super::read::{cut_out_bounds, rgb};
 use super::resample::{Window, resampled};
 use super::start::start;
 use crate::doc::contact::shade;
 use crate::doc::job::JobInput;
+use crate::doc::silhouette::bend;
 use crate::doc::{ControlKind, Job, Level, Picture, Role};
 
 /// Gives the model a rough collage if the job needs one, and the composition the collage at full resolution.
@@ -41,11 +42,20 @@ pub(super) fn add_collage(
     let size = (frame.width as usize, frame.height as usize);
     let (width, height) = (frame.crop.width, frame.crop.height);
     let full = (width as usize, height as usize);
-    let (values, full, cover) = match collage(job, inputs, size, || part.rgb.clone()) {
+    let masks = &inputs.images[job.pictures.len()..];
+    let mask = |region: usize| masks[region].values.clone();
+    let (values, full, cover) = match collage(job, inputs, size, || part.rgb.clone(), mask) {
         Some(small) => {
             go_on(cancel)?;
             let ground = || canvas_rgb(&part.picture, frame.crop, full);
-            let full = collage(job, inputs, full, ground);
+            let mask = |region: usize| {
+                let mask = cut(&job.masks[region], frame.crop);
+                mask.values()
+                    .iter()
+                    .map(|v| f32::from(*v) / 255.0)
+                    .collect()
+            };
+            let full = collage(job, inputs, full, ground, mask);
             let cover = Cover::Objects(small.cover);
             (small.values, full.map(|full| full.values), cover)
         }
@@ -116,26 +126,73 @@ pub(super) struct Laid {
     pub cover: Vec<f32>,
 }
 
+impl Laid {
+    /// Bends an object (colours times cover) into a silhouette.
+    fn bend(&mut self, silhouette: &[f32], width: usize) {
+        let pixels = self.values.chunks_exact_mut(3).zip(&self.cover);
+        for (pixel, cover) in pixels.filter(|(_, cover)| **cover > 0.0) {
+            pixel.iter_mut().for_each(|value| *value /= cover);
+        }
+        bend(&mut self.values, &mut self.cover, silhouette, width);
+        for (pixel, cover) in self.values.chunks_exact_mut(3).zip(&self.cover) {
+            pixel.iter_mut().for_each(|value| *value *= cover);
+        }
+    }
+
+    /// Lays an object (colours times cover) over it.
+    fn over(&mut self, object: &Laid) {
+        let pixels = self.values.chunks_exact_mut(3).zip(&mut self.cover);
+        let object = object.values.chunks_exact(3).zip(&object.cover);
+        for ((pixel, cover), (colours, alpha)) in pixels.zip(object) {
+            *cover = cover.max(*alpha);
+            for (value, colour) in pixel.iter_mut().zip(colours) {
+                *value = (*value * (1.0 - alpha) + colour).clamp(0.0, 1.0);
+            }
+        }
+    }
+}
+
+/// How a cut-out is laid.
+pub(super) struct Fit {
+    /// On a ground as dark as under objects on average.
+    pub shaded: bool,
+    /// How far it may be stretched to fill its place, as a ratio; 1 keeps its shape.
+    pub stretch: f64,
+    /// What it is bent into: how far each pixel is to be covered, 0..1.
+    pub silhouette: Option<Vec<f32>>,
+}
+
+impl Fit {
+    /// As it is.
+    pub const PLAIN: Self = Self {
+        shaded: false,
+        stretch: 1.0,
+        silhouette: None,
+    };
+}
+
 /// The collage of a job at `size` pixels, on the crop of the canvas that `ground` gives; `None` if no
-/// cut-out has a place. `inputs` are the model's pictures of the job, in the order of the job's.
+/// cut-out has a place. `inputs` are the model's pictures of the job, in the order of the job's; `mask` gives a region's
+/// mask in the crop, of `size`.
 fn collage(
     job: &Job,
     inputs: &Inputs,
     size: (usize, usize),
     ground: impl FnOnce() -> Vec<f32>,
+    mask: impl Fn(usize) -> Vec<f32>,
 ) -> Option<Laid> {
-    let level = |at: usize| {
-        let region = job.spec.regions.iter().find(|r| r.asset == Some(at));
-        region.map_or(Level::Exact, |region| region.level)
-    };
-    let placed: Vec<(&Picture, [f32; 4])> = inputs
+    let regions = &job.spec.regions;
+    let region = |at: usize| regions.iter().position(|r| r.asset == Some(at));
+    let placed: Vec<(&Picture, [f32; 4], usize)> = inputs
         .images
         .iter()
         .zip(&job.pictures)
         .enumerate()
         .filter(|(_, (image, picture))| image.role == Role::Asset && picture.has_alpha())
         .filter_map(|(at, (image, picture))| {
-            Some((picture.as_ref(), meant(image.placed?, level(at))))
+            let region = region(at)?;
+            let place = meant(image.placed?, regions[region].level);
+            Some((picture.as_ref(), place, region))
         })
         .collect();
     if placed.is_empty() {
@@ -146,8 +203,14 @@ fn collage(
         cover: vec![0.0; size.0 * size.1],
     };
     let mut any = false;
-    for (picture, placed) in placed {
-        any |= paste(&mut laid, size, picture, placed, true);
+    for (picture, placed, region) in placed {
+        let level = regions[region].level;
+        let fit = Fit {
+            shaded: true,
+            stretch: level.most_stretch(),
+            silhouette: (level == Level::Exact).then(|| mask(region)),
+        };
+        any |= paste(&mut laid, size, picture, placed, &fit);
     }
     any.then_some(laid)
 }
@@ -166,14 +229,13 @@ pub(super) fn meant([top, left, bottom, right]: [f32; 4], level: Level) -> [f32;
     ]
 }
 
-/// Lays a cut-out into `placed` (top, left, bottom, right as shares): as large as fits, standing on the lower edge, and
-/// with `shaded` on a ground as dark as under objects on average.
+/// Lays a cut-out into `placed` (top, left, bottom, right as shares): as large as fits, standing on the lower edge.
 pub(super) fn paste(
     laid: &mut Laid,
     size: (usize, usize),
     picture: &Picture,
     placed: [f32; 4],
-    shaded: bool,
+    fit: &Fit,
 ) -> bool {
     if !picture.has_alpha() {
         return false;
@@ -186,9 +248,10 @@ pub(super) fn paste(
     let (left, right) = (left * columns, right * columns);
     let (top, bottom) = (top * rows, bottom * rows);
     let (width, height) = (f64::from(x1 - x0), f64::from(y1 - y0));
-    let scale = ((right - left) / width).min((bottom - top) / height);
-    let w = ((width * scale).round() as usize).clamp(1, size.0);
-    let h = ((height * scale).round() as usize).clamp(1, size.1);
+    let (wide, high) = ((right - left) / width, (bottom - top) / height);
+    let most = fit.stretch * wide.min(high);
+    let w = ((width * wide.min(most)).round() as usize).clamp(1, size.0);
+    let h = ((height * high.min(most)).round() as usize).clamp(1, size.1);
     let middle = (left + right) / 2.0;
     let x = ((middle - w as f64 / 2.0).round().max(0.0) as usize).min(size.0 - w);
     let y = ((bottom.round() as usize).max(h) - h).min(size.1 - h);
@@ -198,7 +261,7 @@ pub(super) fn paste(
         width,
         height,
     };
-    if shaded {
+    if fit.shaded {
         let foot = [x as f32 + w as f32 / 2.0, (y + h) as f32];
         shade(&mut laid.values, size.0, foot, w as f32);
     }
@@ -212,18 +275,22 @@ pub(super) fn paste(
             *value = f32::from(picture.pixel(x, y.max(0) as u32)[3]) / 255.0;
         }
     });
+    let mut object = Laid {
+        values: vec![0.0; size.0 * size.1 * 3],
+        cover: vec![0.0; size.0 * size.1],
+    };
     for row in 0..h {
         for column in 0..w {
             let from = row * w + column;
             let to = (y + row) * size.0 + x + column;
-            let a = alpha[from].clamp(0.0, 1.0);
-            laid.cover[to] = laid.cover[to].max(a);
-            for c in 0..3 {
-                let value = &mut laid.values[to * 3 + c];
-                *value = (*value * (1.0 - a) + colour[from * 3 + c]).clamp(0.0, 1.0);
-            }
+            object.cover[to] = alpha[from].clamp(0.0, 1.0);
+            object.values[to * 3..to * 3 + 3].copy_from_slice(&colour[from * 3..from * 3 + 3]);
         }
     }
+    if let Some(silhouette) = &fit.silhouette {
+        object.bend(silhouette, size.0);
+    }
+    laid.over(&object);
     true
 }
 
@@ -249,7 +316,7 @@ mod tests {
             (64, 64),
             &picture,
             [0.25, 0.25, 0.75, 0.75],
-            false
+            &Fit::PLAIN
         ));
         let Laid { values, cover } = &laid;
         let red: Vec<usize> = (0..64 * 64)
@@ -267,7 +334,10 @@ mod tests {
             (64, 64),
             &picture,
             [0.25, 0.25, 0.75, 0.75],
-            true
+            &Fit {
+                shaded: true,
+                ..Fit::PLAIN
+            }
         ));
         // The ground at its foot is darker, the object is not.
         let foot = (48 * 64 + 32) * 3;
@@ -297,7 +367,7 @@ mod tests {
         };
         let picture = Picture::filled(8, 8, [1, 2, 3, 255]);
         let place = [0.0, 0.0, 1.0, 1.0];
-        assert!(!paste(&mut laid, (16, 16), &picture, place, true));
+        assert!(!paste(&mut laid, (16, 16), &picture, place, &Fit::PLAIN));
         assert!(laid.values.iter().all(|v| *v == 0.5));
     }
 }

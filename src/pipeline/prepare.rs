@@ -295,7 +295,7 @@ fn canvas_frame(
     Ok((frame, Some(Region { editable, selected })))
 }
 
-fn cut(plane: &Plane, crop: CropRect) -> Plane {
+pub(super) fn cut(plane: &Plane, crop: CropRect) -> Plane {
     let mut part = Plane::filled(crop.width, crop.height, 0);
     let (stride, width) = (plane.width() as usize, crop.width as usize);
     let rows = plane.values().chunks_exact(stride).skip(crop.y as usize);

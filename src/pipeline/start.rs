@@ -5,7 +5,7 @@
 //! would show through. So its place is filled with patches from around (`doc/texture.rs`), and what is left to the model
 //! is the shadow and what the patches got wrong.
 
-use super::collage::{Laid, meant, paste};
+use super::collage::{Fit, Laid, meant, paste};
 use super::error::PipelineError;
 use super::frame::Frame;
 use super::generator::{Cancel, Inputs};
@@ -79,12 +79,12 @@ pub(super) fn start(
             meant(place, regions[1].level)
         };
         // What goes along under a coarse mask has its shade with it.
-        paste(&mut start.small, size, &object, place, false);
+        paste(&mut start.small, size, &object, place, &Fit::PLAIN);
         let mut full = Laid {
             cover: vec![0.0; start.full.len() / 3],
             values: start.full,
         };
-        paste(&mut full, crop, &object, place, false);
+        paste(&mut full, crop, &object, place, &Fit::PLAIN);
         start.full = full.values;
     }
     go_on(cancel)?;
