@@ -15,8 +15,8 @@ use inlay::doc::{Level, Picture, Role};
 use inlay::engine::{Loader, ModelLoader, ModelSource};
 use inlay::model::DeviceKind;
 use inlay::model::flux2::{
-    Compute, Estimate, Files, Klein, KleinRequest, KleinStats, Reference, Residency, TextEncoder,
-    Transformer, is_flux2, unfolded,
+    Compute, Estimate, Files, Klein, KleinRequest, KleinStats, MemoryOf, Reference, Residency,
+    TextEncoder, Transformer, is_flux2, unfolded,
 };
 use inlay::pipeline::event::JobEvent;
 use inlay::pipeline::flux2::Flux2Generator;
@@ -324,7 +324,7 @@ fn cancelling_stops_between_blocks() {
 fn memory_is_told_before_loading() {
     let files = Files::find(&folder().join("model")).unwrap();
     let compute = Compute::for_device(&Device::Cpu);
-    let estimate = Estimate::of(&files, &compute).unwrap();
+    let estimate = Estimate::of(&files, MemoryOf::Cpu).unwrap();
     let net = Transformer::load(&files.transformer, &compute, &none, &mut |_| ()).unwrap();
     // Only the norms of heads, a few hundred bytes, are no matrices.
     let rest = estimate.transformer - net.bytes();

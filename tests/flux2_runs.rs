@@ -2,13 +2,21 @@
 
 mod flux2;
 
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
-use flux2::{Goldens, check, model, none};
-use inlay::doc::job::Solver;
+use flux2::{Goldens, check, folder, model, none};
+use inlay::doc::job::{ModelChoice, Solver};
+use inlay::doc::mask::Combine;
+use inlay::doc::retold::{self, Asked};
+use inlay::doc::{Document, Edit, Level, Mask, Picture};
 use inlay::model::flux2::{
-    Compute, RopeTable, Transformer, Vae, from_tokens, picture_places, reference_time, sigmas,
-    text_places, to_tokens,
+    Compute, Files, Klein, Residency, RopeTable, Transformer, Vae, from_tokens, picture_places,
+    reference_time, sigmas, text_places, to_tokens,
 };
+use inlay::pipeline::flux2::Flux2Generator;
+use inlay::pipeline::generator::Cancel;
+use inlay::pipeline::{self, event::JobEvent};
 use inlay::sampler::guidance::mix;
 use inlay::sampler::{Guidance, Masked, first_step, integrate};
 
@@ -215,4 +223,68 @@ fn an_output_of_a_batch_equals_the_output_alone() {
     let alone = case.velocity(&second, 0.7, 0);
     let second = both.narrow(0, 1, 1).unwrap();
     assert!(flux2::differences(&alone, &second) < 1e-5);
+}
+
+#[test]
+fn what_a_document_promises_to_send_is_sent() {
+    let mut document = Document::default();
+    let picture = |side, colour| Arc::new(Picture::filled(side, side, colour));
+    for (name, picture) in [
+        ("room", picture(64, [90, 120, 150, 255])),
+        ("chair", picture(32, [200, 60, 40, 255])),
+    ] {
+        let edit = Edit::AddSlot {
+            picture,
+            name: name.to_owned(),
+            source: None,
+            purpose: None,
+        };
+        document.apply(edit).unwrap();
+    }
+    let prompt = "Put IMG2 into IMG1".to_owned();
+    document.apply(Edit::SetPrompt(prompt)).unwrap();
+    let mut settings = document.settings().clone();
+    settings.steps = Some(1);
+    settings.outputs = 1;
+    document.apply(Edit::SetSettings(settings)).unwrap();
+    let mut part = document.clone();
+    let mut settings = part.settings().clone();
+    settings.crop = Some([0, 0, 32, 32]);
+    part.apply(Edit::SetSettings(settings)).unwrap();
+    let mut masked = document.clone();
+    let mut mask = Mask::new(64, 64);
+    let corners = [[10.0, 10.0], [50.0, 10.0], [50.0, 50.0], [10.0, 50.0]];
+    mask.fill_polygon(&corners, Combine::Add);
+    let asset = masked.slots()[1].id;
+    let region = Edit::AddRegion {
+        mask: Some(mask),
+        level: Level::Blob,
+        asset: Some(asset),
+    };
+    masked.apply(region).unwrap();
+    let mut wordless = masked.clone();
+    wordless.apply(Edit::SetPrompt(String::new())).unwrap();
+    let files = Files::find(&folder().join("model")).unwrap();
+    let compute = Compute::for_device(&Device::Cpu);
+    let klein = Klein::load(files, compute, Residency::All, &none, &mut |_, _| ()).unwrap();
+    let mut generator = Flux2Generator::new("tiny", klein, 64);
+    for document in [document, part, masked, wordless] {
+        let compiled = document.compile().unwrap();
+        let promised = retold::sent(&Asked::of(&document, &compiled));
+        let model = ModelChoice {
+            name: "tiny",
+            hash: "",
+            default_steps: 1,
+            default_guidance: 1.0,
+        };
+        let job = document.to_job(model).unwrap();
+        let mut told = Vec::new();
+        pipeline::run(&job, &mut generator, &Cancel::default(), &mut |event| {
+            if let JobEvent::Sent(text) = event {
+                told.push(text);
+            }
+        })
+        .unwrap();
+        assert_eq!(told, [promised]);
+    }
 }

@@ -64,7 +64,10 @@ fn generator(folder: &Path, limit: usize) -> Limited {
 
 fn outputs(job: &Job, generator: &mut dyn Generator, previews: bool) -> Vec<OutputPicture> {
     let mut outputs = Vec::new();
-    let options = RunOptions { previews };
+    let options = RunOptions {
+        previews,
+        focus: None,
+    };
     run_with(job, generator, &Cancel::default(), options, &mut |event| {
         if let JobEvent::Output(output) = event {
             outputs.push(output);

@@ -179,7 +179,10 @@ fn the_same_job_gives_the_same_bytes_with_previews_on_or_off() {
         let with = events(&job, &mut Toy::default());
         assert_eq!(previews_of(&with).len(), 3);
         let mut without = Vec::new();
-        let options = RunOptions { previews: false };
+        let options = RunOptions {
+            previews: false,
+            focus: None,
+        };
         run_with(
             &job,
             &mut Toy::default(),

@@ -225,6 +225,10 @@ fn a_job_runs_shows_its_outputs_and_one_is_accepted_in_one_undo_step() {
     window.run();
     window.get_by_label_contains("5 s left");
     window.get_by_label("Cancel");
+    assert_eq!(engine.0.borrow().looked_at, Some(0));
+    click(&mut window, "Result 2");
+    window.step();
+    assert_eq!(engine.0.borrow().looked_at, Some(1));
 
     // Drawing goes on meanwhile, and the running job does not change.
     let painted_before = mask(&window);
@@ -241,6 +245,7 @@ fn a_job_runs_shows_its_outputs_and_one_is_accepted_in_one_undo_step() {
     window.run();
     window.get_by_label("Generate");
     assert!(window.state().session.job.is_none());
+    assert_eq!(engine.0.borrow().looked_at, None);
     click(&mut window, "Result 3");
     let chosen = window.state().session.shown().unwrap().clone();
     assert_eq!((chosen.index, chosen.seed), (2, 3));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use egui::{Key, Modifiers, Theme};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
+use inlay::doc::retold::{Asked, sent};
 use inlay::doc::{Edit, Level, Mask, Picture};
 use inlay::engine::Engine;
 use inlay::engine::message::ModelSource;
@@ -77,6 +78,20 @@ fn an_insertion_with_flux2_is_made_in_the_window() {
         document.apply(Edit::SetSettings(settings)).unwrap();
     }
     window.step();
+    // What will be sent can be read beforehand.
+    let document = &window.state().session.document;
+    let compiled = document.compile().unwrap();
+    let promised = sent(&Asked::of(document, &compiled));
+    assert!(
+        promised.starts_with("Image 1 is the background, its grey area is to be filled in."),
+        "{promised}"
+    );
+    window.state_mut().session.exact = true;
+    window.step();
+    window.step();
+    window.get_by_label(&promised);
+    window.get_by_label("Masks say where to paint; the model does not see them.");
+    window.state_mut().session.exact = false;
     let before = Arc::clone(window.state().session.canvas().unwrap());
     window.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
     until(&mut window, |app| app.session.job.is_some());

@@ -12,7 +12,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable};
 use inlay::engine::message::{Event as EngineEvent, ModelSource, Request as EngineRequest};
 use inlay::hub::message::{
-    Event, Found, Memory, Origin, Phase, Progress, Report, Request, Row, State,
+    Event, Found, Memory, MemoryOf, Origin, Phase, Progress, Report, Request, Row, State,
 };
 use inlay::ui::{Action, App, Backend, Hub, ModelState, ModelsAction, Start};
 use ui_support::{Scripted, settle, summary};
@@ -95,6 +95,8 @@ impl Backend for Engine {
         self.0.poll()
     }
 
+    fn look_at(&mut self, _: Option<usize>) {}
+
     fn latest_preview(&mut self) -> Option<inlay::engine::message::JobPreview> {
         self.0.latest_preview()
     }
@@ -132,6 +134,7 @@ fn rows() -> Vec<Row> {
             all: 17_400_000_000,
             in_turn: 9_100_000_000,
             free: Some(5_000_000_000),
+            place: MemoryOf::Cpu,
         }),
         ..row("klein", Origin::Downloaded, State::Ready)
     };

@@ -4,6 +4,7 @@ mod ui_support;
 
 use egui::{Key, Modifiers, Theme};
 use egui_kittest::SnapshotOptions;
+use egui_kittest::kittest::Queryable;
 use inlay::engine::message::Event;
 use inlay::pipeline::event::CropRect;
 use ui_support::{settle, window};
@@ -44,6 +45,30 @@ fn outputs_in_the_making() {
     window.step();
     window.run();
     window.snapshot_options("running", &tolerant());
+}
+
+#[test]
+fn the_output_that_is_looked_at_is_sharp() {
+    let (mut window, engine) = window([960.0, 640.0], 1.0, Theme::Dark, None);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    settle(&mut window);
+    let (id, _) = engine.job();
+    engine.tell(Event::Started(id));
+    window.step();
+    window.get_by_label("Result 1").click();
+    settle(&mut window);
+    engine.tell(Event::Progress(id, 3, 12, 4.0, 12.0));
+    let crop = CropRect {
+        x: 430,
+        y: 220,
+        width: 160,
+        height: 160,
+    };
+    engine.preview(4, 2, crop);
+    engine.look(0, 128);
+    window.step();
+    window.run();
+    window.snapshot_options("looked_at", &tolerant());
 }
 
 #[test]

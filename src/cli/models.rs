@@ -10,7 +10,7 @@ use super::error::CliError;
 use super::output::{self, Progress};
 use super::run::Interrupt;
 use crate::engine::ModelSource;
-use crate::hub::message::{Found, Memory, Origin, Phase, Progress as Done, Row, State};
+use crate::hub::message::{Found, Memory, MemoryOf, Origin, Phase, Progress as Done, Row, State};
 use crate::hub::{HubError, Options, Store, Wanted, gigabytes};
 use crate::model::EMBEDDED_NAME;
 
@@ -85,7 +85,7 @@ fn list(store: &Store, json: bool) -> Result<(), CliError> {
 
 /// The list for reading.
 fn table(rows: &[Row]) -> Vec<String> {
-    let titles = ["name", "kind", "size", "licence", "memory (CPU)", "where"];
+    let titles = ["name", "kind", "size", "licence", "memory", "where"];
     let mut cells = vec![titles.map(str::to_owned)];
     cells.extend(rows.iter().map(|row| {
         [
@@ -122,10 +122,14 @@ fn licence(row: &Row) -> String {
 
 fn memory(memory: Memory) -> String {
     let [all, in_turn] = [memory.all, memory.in_turn].map(gigabytes);
+    let place = match memory.place {
+        MemoryOf::Cpu => "CPU",
+        MemoryOf::Gpu => "GPU",
+    };
     if all == in_turn {
-        all
+        format!("{all} ({place})")
     } else {
-        format!("{all}, {in_turn} in turn")
+        format!("{all}, {in_turn} in turn ({place})")
     }
 }
 

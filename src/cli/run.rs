@@ -138,6 +138,7 @@ pub fn run(run: Run<'_>, target: &Target) -> Result<(), CliError> {
     };
     let options = RunOptions {
         previews: args.previews.is_some(),
+        focus: None,
     };
     let (mut failure, mut sent) = (None, None);
     let mut on_event = |event| {

@@ -520,7 +520,7 @@ impl Document {
     }
 
     /// The canvas's width and height.
-    fn canvas_size(&self) -> Option<[u32; 2]> {
+    pub(super) fn canvas_size(&self) -> Option<[u32; 2]> {
         let canvas = self.canvas()?;
         Some([canvas.picture.width(), canvas.picture.height()])
     }

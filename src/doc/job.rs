@@ -171,6 +171,14 @@ pub struct MaskedSpec {
 }
 
 impl MaskedSpec {
+    /// How regions come about, for a job that has some or none; see [`JobSpec::masked_mode`].
+    pub fn mode_for(&self, regions: bool) -> MaskedMode {
+        self.mode.unwrap_or(match regions {
+            true => MaskedMode::Context,
+            false => MaskedMode::Edit,
+        })
+    }
+
     /// Whether nothing was chosen.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
@@ -334,11 +342,7 @@ impl JobSpec {
     /// How regions come about: as chosen; else words alone edit, and regions are filled with their surroundings in
     /// view but without what is there, so that the old does not bleed into the new.
     pub fn masked_mode(&self) -> MaskedMode {
-        self.masked.mode.unwrap_or(if self.regions.is_empty() {
-            MaskedMode::Edit
-        } else {
-            MaskedMode::Context
-        })
+        self.masked.mode_for(!self.regions.is_empty())
     }
 
     /// How much may change: as chosen; else everything, but where words modify exactly what is selected, a quarter of

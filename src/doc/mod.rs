@@ -14,6 +14,7 @@ pub mod picture;
 pub mod plane;
 pub mod poisson;
 pub mod prompt;
+pub mod retold;
 mod same;
 pub mod silhouette;
 pub mod slot;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::message::ModelSource;
-use crate::model::flux2::{self, Compute, Estimate, Files, Klein, Residency};
+use crate::model::flux2::{self, Compute, Estimate, Files, Klein, MemoryOf, Residency};
 use crate::model::{self, DeviceKind, FILES, Source};
 use crate::pipeline::error::is_out_of_memory;
 use crate::pipeline::flux2::Flux2Generator;
@@ -105,9 +105,8 @@ fn load_flux2(
     let files = Files::find(path)?;
     let compute = Compute::for_device(device);
     let cancelled = || cancel.is_cancelled();
-    // Of graphics memory nothing is known here: there everything is loaded, and an allocation that fails says so.
-    let available = device.is_cpu().then(flux2::available_memory).flatten();
-    let residency = Estimate::of(&files, &compute)?.residency(available)?;
+    let place = MemoryOf::of(device);
+    let residency = Estimate::of(&files, place)?.residency(place, place.free())?;
     let klein = Klein::load(files, compute, residency, &cancelled, progress)?;
     let parameters = klein.parameters();
     let side = if parameters < TINY {

@@ -52,6 +52,8 @@ pub struct ModelSummary {
     pub default_guidance: f32,
     /// Input pictures at most.
     pub max_inputs: usize,
+    /// It is told in words of its own ([`crate::doc::retold`]) instead of the exact text of the prompt.
+    pub retold: bool,
 }
 
 /// What the worker tells. Previews are not here: they go through the latest-only slot.

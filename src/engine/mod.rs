@@ -148,6 +148,12 @@ impl Engine {
         self.shared.wait_events(longest)
     }
 
+    /// Says which picture of the running job is looked at, in the order of its previews: from its next step on it is
+    /// shown better, if the model can.
+    pub fn look_at(&self, picture: Option<usize>) {
+        self.shared.focus.set(picture);
+    }
+
     /// The newest preview, if there is one that was not taken yet.
     pub fn latest_preview(&self) -> Option<JobPreview> {
         self.shared.take_preview()

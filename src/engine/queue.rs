@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::EngineError;
 use super::message::{Event, JobId, JobPreview, Request};
-use crate::pipeline::generator::Cancel;
+use crate::pipeline::generator::{Cancel, Focus};
 
 /// Requests that may wait.
 pub const MAX_REQUESTS: usize = 64;
@@ -34,6 +34,8 @@ pub(super) struct Shared {
     /// There is something for the reader.
     news: Condvar,
     preview: Mutex<Option<JobPreview>>,
+    /// Which picture of the running job is looked at.
+    pub focus: Focus,
 }
 
 impl std::fmt::Debug for Shared {

@@ -9,8 +9,8 @@ use super::message::{Event, JobId, JobPreview, ModelSource, ModelSummary};
 use super::queue::{Shared, Task};
 use crate::doc::Job;
 use crate::pipeline::event::JobEvent;
-use crate::pipeline::generator::Cancel;
-use crate::pipeline::{PipelineError, run};
+use crate::pipeline::generator::{Cancel, Family};
+use crate::pipeline::{PipelineError, RunOptions, run_with};
 
 /// Owns the model; lives on its thread.
 pub(super) struct Worker {
@@ -147,7 +147,11 @@ impl Worker {
         };
         let generator = model.generator.as_mut();
         let result = catch_unwind(AssertUnwindSafe(|| {
-            run(job, generator, cancel, &mut forward)
+            let options = RunOptions {
+                previews: true,
+                focus: Some(&shared.focus),
+            };
+            run_with(job, generator, cancel, options, &mut forward)
         }));
         match result {
             Ok(Ok(())) => Event::Done(id),
@@ -180,6 +184,7 @@ fn summary_of(loaded: &Loaded) -> ModelSummary {
         default_steps: info.default_steps,
         default_guidance: info.default_guidance,
         max_inputs: info.max_inputs,
+        retold: matches!(info.family, Family::Flux2 { .. }),
     }
 }
 

@@ -325,7 +325,10 @@ pub(super) fn generate(
         &case.job(settings),
         generator,
         &Cancel::default(),
-        RunOptions { previews: false },
+        RunOptions {
+            previews: false,
+            focus: None,
+        },
         &mut |event| {
             if let JobEvent::Output(output) = event
                 && output.joint == 0

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::catalogue::{Licence, NON_COMMERCIAL};
 use super::error::Result;
 use super::message::Memory;
-use crate::model::flux2::{Compute, Estimate, Files, Header, Part, available_memory, detect};
-use crate::model::{self, CONFIG_FILE, Config, DeviceKind, FILES, ModelError, Source};
+use crate::model::flux2::{Estimate, Files, Header, MemoryOf, Part, detect};
+use crate::model::{CONFIG_FILE, Config, FILES, ModelError, Source};
 
 /// Widths of the transformer by which the two sizes are told.
 const WIDTHS: [(usize, &str); 2] = [(3072, " 4B"), (4096, " 9B")];
@@ -75,10 +75,8 @@ pub(super) fn flux2(files: &Files) -> Result<Inspected> {
         .find(|(width, _)| Some(*width) == rows(&header));
     let size = width.map_or("", |(_, size)| size);
     let base = if files.distilled { "" } else { " base" };
-    let estimate = Estimate::of(
-        files,
-        &Compute::for_device(&model::open_device(DeviceKind::Cpu)?),
-    )?;
+    let place = MemoryOf::usual();
+    let estimate = Estimate::of(files, place)?;
     let mut all = vec![files.tokenizer.clone()];
     all.extend(
         files
@@ -96,7 +94,8 @@ pub(super) fn flux2(files: &Files) -> Result<Inspected> {
         memory: Some(Memory {
             all: estimate.all(),
             in_turn: estimate.in_turn(),
-            free: available_memory(),
+            free: place.free(),
+            place,
         }),
         licence: (size == " 9B").then_some(NON_COMMERCIAL),
     })

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+pub use crate::model::flux2::MemoryOf;
+
 /// Where a model comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -40,7 +42,7 @@ pub enum State {
     },
 }
 
-/// Main memory that a model takes on the processor, in bytes.
+/// Memory that a model takes where models usually go, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Memory {
     /// With all parts loaded.
@@ -49,6 +51,8 @@ pub struct Memory {
     pub in_turn: u64,
     /// What is free for programs now, where the system says so.
     pub free: Option<u64>,
+    /// Whose memory it is.
+    pub place: MemoryOf,
 }
 
 /// A model in the list.

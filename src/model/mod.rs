@@ -24,7 +24,7 @@ mod transformer;
 mod unireal;
 mod weights;
 
-pub use autoencoder::Autoencoder;
+pub use autoencoder::{Autoencoder, PREVIEW_CHANNELS, PreviewDecoder};
 pub use cache::CacheStats;
 pub use config::{
     AttentionKind, AutoencoderConfig, Config, DOWNSCALE, DecoderConfig, EncoderConfig,

@@ -1,7 +1,7 @@
 //! The names and shapes of all tensors that a configuration calls for: one list for the checks at load, the
 //! parameter counts and random weights.
 
-use super::config::{Config, DOWNSCALE, PATCH, TIME_FEATURES, TOKEN};
+use super::config::{Config, DOWNSCALE, DecoderConfig, PATCH, TIME_FEATURES, TOKEN};
 
 /// The id of the first ordinary token: after `<pad>`, `</s>`, `<unk>`, IMG1–IMG8 and RES1–RES4.
 pub const FIRST_WORD: usize = 15;
@@ -69,6 +69,20 @@ impl Builder {
     }
 }
 
+impl Builder {
+    /// `prefix` ends with a dot, or is empty.
+    fn decoder(&mut self, prefix: &str, d: &DecoderConfig, latent_channels: usize) {
+        let name = |layer: &str| format!("{prefix}{layer}");
+        self.conv(&name("stem"), d.c2, latent_channels, 3);
+        self.blocks(&name("stage2"), d.n2, d.c2);
+        self.conv(&name("up1"), 4 * d.c1, d.c2, 1);
+        self.blocks(&name("stage1"), d.n1, d.c1);
+        self.conv(&name("up2"), 4 * d.c0, d.c1, 1);
+        self.blocks(&name("stage0"), d.n0, d.c0);
+        self.conv(&name("head"), 12, d.c0, 3);
+    }
+}
+
 /// The tensors of autoencoder.safetensors.
 pub(crate) fn autoencoder(config: &Config) -> Vec<TensorSpec> {
     let a = &config.autoencoder;
@@ -79,13 +93,14 @@ pub(crate) fn autoencoder(config: &Config) -> Vec<TensorSpec> {
     b.conv("encoder.down", e.c2, 4 * e.c1, 1);
     b.blocks("encoder.stage2", e.n2, e.c2);
     b.conv("encoder.head", a.latent_channels, e.c2, 3);
-    b.conv("decoder.stem", d.c2, a.latent_channels, 3);
-    b.blocks("decoder.stage2", d.n2, d.c2);
-    b.conv("decoder.up1", 4 * d.c1, d.c2, 1);
-    b.blocks("decoder.stage1", d.n1, d.c1);
-    b.conv("decoder.up2", 4 * d.c0, d.c1, 1);
-    b.blocks("decoder.stage0", d.n0, d.c0);
-    b.conv("decoder.head", 12, d.c0, 3);
+    b.decoder("decoder.", d, a.latent_channels);
+    b.0
+}
+
+/// The tensors of a decoder alone.
+pub(crate) fn decoder(config: &DecoderConfig, latent_channels: usize) -> Vec<TensorSpec> {
+    let mut b = Builder(Vec::new());
+    b.decoder("", config, latent_channels);
     b.0
 }
 

@@ -130,7 +130,12 @@ impl Weights {
 const TIED: [&str; 1] = ["encoder.embed_tokens.weight"];
 
 /// Checks a safetensors file against `wanted` and reads it.
-fn tensors(file: &str, bytes: &[u8], wanted: &[TensorSpec], device: &Device) -> Result<Tensors> {
+pub(crate) fn tensors(
+    file: &str,
+    bytes: &[u8],
+    wanted: &[TensorSpec],
+    device: &Device,
+) -> Result<Tensors> {
     let archive = SafeTensors::deserialize(bytes).map_err(|e| ModelError::Damaged {
         file: file.into(),
         reason: e.to_string(),

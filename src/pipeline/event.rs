@@ -26,14 +26,28 @@ pub struct Preview {
     pub step: u32,
     /// Latent channels, rows and columns of each estimate.
     pub shape: [usize; 3],
-    /// For each output of the job: `channels · rows · columns` values, or `None` if it has not started.
+    /// For each picture of the job, joint ones of an output together: `channels · rows · columns` values, or `None`
+    /// if it has not started.
     pub outputs: Vec<Option<Arc<Vec<f32>>>>,
+    /// The picture that is looked at, shown better than by `latent_rgb`, for models that can.
+    pub look: Option<Look>,
     /// Where the estimates lie on the canvas (the whole picture for a job without canvas).
     pub crop: CropRect,
     /// The soft mask through which the result will be joined, of the crop's size; `None` for a new picture.
     pub alpha: Option<Arc<Plane>>,
     /// rgb = M · [z; 1]: `channels + 1` columns.
     pub latent_rgb: Arc<Vec<[f32; 3]>>,
+}
+
+/// A quick look at one estimate.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// Which of [`Preview::outputs`].
+    pub of: usize,
+    /// Height and width in pixels.
+    pub size: [usize; 2],
+    /// RGB in 0..1: three planes of `height · width` values.
+    pub rgb: Arc<Vec<f32>>,
 }
 
 /// A finished output.

@@ -1,6 +1,6 @@
 //! What the pipeline asks of a model family.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use candle_core::Tensor;
 
@@ -129,6 +129,29 @@ impl Cancel {
     }
 }
 
+/// Which picture of a running job is looked at; shared with whoever shows it.
+#[derive(Debug)]
+pub struct Focus(AtomicUsize);
+
+impl Default for Focus {
+    fn default() -> Self {
+        Self(AtomicUsize::new(usize::MAX))
+    }
+}
+
+impl Focus {
+    /// This picture is looked at, in the order of [`super::event::Preview::outputs`]; with `None` no one.
+    pub fn set(&self, picture: Option<usize>) {
+        self.0
+            .store(picture.unwrap_or(usize::MAX), Ordering::Relaxed);
+    }
+
+    /// The picture that is looked at.
+    pub fn get(&self) -> Option<usize> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|at| *at != usize::MAX)
+    }
+}
+
 /// Why a generator could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum GeneratorError {
@@ -177,6 +200,15 @@ pub trait Generator {
     ) -> Result<Tensor, GeneratorError>;
     /// Latents as RGB pictures: `[N, 3, H, W]`, clamped to 0..1.
     fn decode(&mut self, z: &Tensor, cancel: &Cancel) -> Result<Tensor, GeneratorError>;
+    /// A quick look at an estimate `[1, C, h, w]` that shows more than [`GeneratorInfo::latent_rgb`] does and costs
+    /// little against a step: `[1, 3, H, W]` RGB in 0..1. `None` if there is none for this model.
+    fn quick_look(
+        &mut self,
+        _z: &Tensor,
+        _cancel: &Cancel,
+    ) -> Result<Option<Tensor>, GeneratorError> {
+        Ok(None)
+    }
     /// How many outputs fit in one batch at this size.
     fn batch_limit(&self, width: u32, height: u32) -> usize;
 }

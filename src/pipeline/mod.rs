@@ -11,6 +11,7 @@ pub mod flux2;
 pub mod frame;
 pub mod generator;
 mod join;
+mod look;
 pub mod prepare;
 mod read;
 pub mod resample;

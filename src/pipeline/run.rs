@@ -1,5 +1,6 @@
 //! Running a job.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,9 +10,10 @@ use super::blend::{Layer, Rgb, Stopped, composite, enlarged};
 use super::colour::ColourMatch;
 use super::detail::{Base, Detail};
 use super::error::PipelineError;
-use super::event::{CropRect, JobEvent, OutputPicture, Preview};
-use super::generator::{Branch, Cancel, Family, Generator, GeneratorInfo};
+use super::event::{CropRect, JobEvent, Look, OutputPicture, Preview};
+use super::generator::{Branch, Cancel, Family, Focus, Generator, GeneratorInfo};
 use super::join::{self, Joining};
+use super::look::look;
 use super::prepare::{CanvasPart, Prepared, latent_cells, prepare, shares};
 use crate::doc::job::MaskedMode;
 use crate::doc::{Job, Plane};
@@ -19,15 +21,20 @@ use crate::sampler::guidance::mix;
 use crate::sampler::{Guidance, Masked, batch_noise, first_step, integrate, times};
 
 /// How a job is run; nothing here changes its result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunOptions {
+#[derive(Clone, Copy, Debug)]
+pub struct RunOptions<'a> {
     /// Whether [`JobEvent::Preview`]s are made.
     pub previews: bool,
+    /// Which picture is looked at: it is shown better, if the model can.
+    pub focus: Option<&'a Focus>,
 }
 
-impl Default for RunOptions {
+impl Default for RunOptions<'_> {
     fn default() -> Self {
-        Self { previews: true }
+        Self {
+            previews: true,
+            focus: None,
+        }
     }
 }
 
@@ -60,7 +67,7 @@ pub fn run_with(
     job: &Job,
     generator: &mut dyn Generator,
     cancel: &Cancel,
-    options: RunOptions,
+    options: RunOptions<'_>,
     on_event: &mut dyn FnMut(JobEvent),
 ) -> Result<(), PipelineError> {
     let began = Instant::now();
@@ -90,7 +97,9 @@ pub fn run_with(
         done: 0,
         steps: 0,
         previews: options.previews,
-        estimates: vec![None; outputs],
+        focus: options.focus,
+        estimates: vec![None; outputs * job.spec.joint as usize],
+        look: None,
     };
     let mut first = 0;
     while first < outputs {
@@ -167,16 +176,18 @@ fn model_warning(job: &Job, info: &GeneratorInfo) -> Option<String> {
 }
 
 /// What has been told so far.
-struct Told {
+struct Told<'a> {
     began: Instant,
     sampling: Instant,
     done: u32,
     steps: u32,
     previews: bool,
+    focus: Option<&'a Focus>,
     estimates: Vec<Option<Arc<Vec<f32>>>>,
+    look: Option<Look>,
 }
 
-impl Told {
+impl Told<'_> {
     fn step(&mut self) -> JobEvent {
         self.done += 1;
         let mean = self.sampling.elapsed().as_secs_f64() / f64::from(self.done);
@@ -333,7 +344,7 @@ impl<'a> Stage<'a> {
         seeds: &[u64],
         first: usize,
         cancel: &Cancel,
-        told: &mut Told,
+        told: &mut Told<'_>,
         on_event: &mut dyn FnMut(JobEvent),
     ) -> Result<Tensor, PipelineError> {
         let spec = &self.job.spec;
@@ -353,7 +364,10 @@ impl<'a> Stage<'a> {
             (weights.no_text, Branch::NoText),
             (weights.no_references, Branch::NoReferences),
         ];
+        // Asked for velocities in a step, and for a look behind it.
+        let generator = RefCell::new(generator);
         let mut velocity = |z: &Tensor, t: f64| -> Result<Tensor, PipelineError> {
+            let mut generator = generator.borrow_mut();
             let mut terms = Vec::with_capacity(branches.len());
             for (weight, branch) in branches {
                 if weight != 0.0 {
@@ -380,12 +394,18 @@ impl<'a> Stage<'a> {
                 on_event(step);
                 if told.previews {
                     let x0 = state.x0()?;
-                    for i in 0..seeds.len() {
-                        let values = x0
-                            .narrow(0, i * joint, 1)?
-                            .flatten_all()?
-                            .to_vec1::<f32>()?;
+                    let first = first * joint;
+                    for i in 0..seeds.len() * joint {
+                        let values = x0.narrow(0, i, 1)?.flatten_all()?.to_vec1::<f32>()?;
                         told.estimates[first + i] = Some(Arc::new(values));
+                    }
+                    told.look = None;
+                    let focus = told.focus.and_then(Focus::get);
+                    if let Some(of) =
+                        focus.filter(|of| (first..first + seeds.len() * joint).contains(of))
+                    {
+                        let z = x0.narrow(0, of - first, 1)?;
+                        told.look = look(&mut **generator.borrow_mut(), &z, of, cancel)?;
                     }
                     on_event(JobEvent::Preview(self.preview(told)));
                 }
@@ -394,11 +414,12 @@ impl<'a> Stage<'a> {
         )
     }
 
-    fn preview(&self, told: &Told) -> Preview {
+    fn preview(&self, told: &Told<'_>) -> Preview {
         Preview {
             step: told.done,
             shape: self.shape,
             outputs: told.estimates.clone(),
+            look: told.look.clone(),
             crop: self.crop,
             alpha: self.alpha.clone(),
             latent_rgb: Arc::clone(&self.latent_rgb),

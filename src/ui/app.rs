@@ -394,6 +394,7 @@ impl eframe::App for App {
             let then: Vec<_> = then.collect();
             self.apply(ctx, then);
         }
+        self.backend.look_at(self.session.looked_at());
         if let Some(preview) = self.backend.latest_preview() {
             self.session.on_preview(preview);
         }

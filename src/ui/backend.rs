@@ -20,6 +20,8 @@ pub trait Backend {
 
     /// Asks a job to stop.
     fn cancel(&mut self, job: JobId);
+    /// Says which picture of the running job is looked at.
+    fn look_at(&mut self, picture: Option<usize>);
     /// All events since the last call, in order.
     fn poll(&mut self) -> Vec<Event>;
     /// The newest preview since the last call, if there is one.

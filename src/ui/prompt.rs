@@ -13,6 +13,7 @@ use super::state::{Action, ModelState, Session};
 use super::theme::{Palette, space};
 use crate::doc::document::Edit;
 use crate::doc::prompt::{TAGS, WordKind, derive_tags, problems, words};
+use crate::doc::retold::{Asked, references, sent};
 
 /// Characters that a prompt may have; the model reads far fewer.
 const LONGEST: usize = 20_000;
@@ -446,12 +447,20 @@ pub fn exact_text(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>)
                 ui.colored_label(Palette::of(ui).error, error.to_string());
             }
             Ok(compiled) => {
-                ui.label("The model reads");
-                let shown: &str = if compiled.text.is_empty() {
-                    "(nothing)"
+                let asked = Asked::of(&session.document, &compiled);
+                let retold = session.retells();
+                // What a model that knows no IMG words is told, and the pictures in its order.
+                let text = if retold {
+                    sent(&asked)
                 } else {
-                    &compiled.text
+                    compiled.text.clone()
                 };
+                let order = match retold {
+                    true => references(&asked),
+                    false => (0..compiled.inputs.len()).collect(),
+                };
+                ui.label("The model reads");
+                let shown = if text.is_empty() { "(nothing)" } else { &text };
                 egui::Frame::new()
                     .fill(ui.visuals().extreme_bg_color)
                     .corner_radius(4)
@@ -462,17 +471,19 @@ pub fn exact_text(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>)
                     });
                 ui.add_space(space::M);
                 ui.label("with these pictures");
-                for (at, purpose) in compiled.inputs.iter().enumerate() {
+                for (k, at) in (1..).zip(order) {
                     ui.horizontal(|ui| {
                         let palette = Palette::of(ui);
-                        chip(
-                            ui,
-                            &format!("IMG{}", at + 1),
-                            palette.image(at + 1),
-                            palette,
-                        );
-                        ui.label(super::slots::role_text(*purpose));
+                        let name = format!("IMG{}", at + 1);
+                        if retold {
+                            ui.label(format!("Image {k} is"));
+                        }
+                        chip(ui, &name, palette.image(at + 1), palette);
+                        ui.label(super::slots::role_text(compiled.inputs[at]));
                     });
+                }
+                if retold && compiled.inputs.len() > asked.shown() {
+                    ui.weak("Masks say where to paint; the model does not see them.");
                 }
                 ui.horizontal(|ui| {
                     let palette = Palette::of(ui);

@@ -30,6 +30,10 @@ impl Backend for Engine {
         Engine::cancel(self, job);
     }
 
+    fn look_at(&mut self, picture: Option<usize>) {
+        Engine::look_at(self, picture);
+    }
+
     fn poll(&mut self) -> Vec<Event> {
         Engine::poll(self)
     }

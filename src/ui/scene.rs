@@ -64,20 +64,44 @@ pub fn output(session: &Session, palette: &Palette, output: &Output, original: b
     items
 }
 
+/// The matrix that gives colours as they are.
+const UNCHANGED: [[f32; 3]; 4] = [
+    [1.0, 0.0, 0.0],
+    [0.0, 1.0, 0.0],
+    [0.0, 0.0, 1.0],
+    [0.0, 0.0, 0.0],
+];
+
 /// The running output's newest estimate.
 fn preview(session: &Session, output: &Output, clip: Clip) -> Option<Item> {
     let job = session.job.as_ref().filter(|job| job.id == output.job)?;
     let preview = &job.preview.as_ref()?.preview;
-    let at = output.index as usize * output.spec.joint.max(1) as usize + output.joint as usize;
+    let at = output.preview_place();
     let latents = preview.outputs.get(at)?.as_ref()?;
     let crop = preview.crop;
+    // A quick look is three channels that are colours already.
+    let (shape, latents, matrix) = match preview.look.as_ref().filter(|look| look.of == at) {
+        Some(look) => {
+            let [height, width] = look.size;
+            (
+                [3, height, width],
+                Arc::clone(&look.rgb),
+                Arc::new(UNCHANGED.to_vec()),
+            )
+        }
+        None => (
+            preview.shape,
+            Arc::clone(latents),
+            Arc::clone(&preview.latent_rgb),
+        ),
+    };
     Some(Item::Preview(
         LatentPreview {
             key: output.id,
             generation: job.generation,
-            shape: preview.shape,
-            latents: Arc::clone(latents),
-            matrix: Arc::clone(&preview.latent_rgb),
+            shape,
+            latents,
+            matrix,
             crop: [crop.x, crop.y, crop.width, crop.height],
             alpha: preview.alpha.clone(),
         },

@@ -249,6 +249,13 @@ pub struct Output {
     pub saved: Option<PathBuf>,
 }
 
+impl Output {
+    /// Its place among the pictures of its job's previews.
+    pub fn preview_place(&self) -> usize {
+        self.index as usize * self.spec.joint.max(1) as usize + self.joint as usize
+    }
+}
+
 /// A stroke that is being painted.
 pub struct Live {
     /// On which mask.
@@ -438,6 +445,18 @@ impl Session {
     /// An output by its name.
     pub fn output(&self, id: u64) -> Option<&Output> {
         self.outputs.iter().find(|output| output.id == id)
+    }
+
+    /// Whether the loaded model is told in words of its own.
+    pub fn retells(&self) -> bool {
+        matches!(&self.model, ModelState::Ready(model) if model.retold)
+    }
+
+    /// The picture of the running job that is shown on the canvas, by its place among the job's previews.
+    pub fn looked_at(&self) -> Option<usize> {
+        let running = self.job.as_ref()?.id;
+        let shown = self.shown().filter(|output| output.job == running)?;
+        Some(shown.preview_place())
     }
 
     /// The output shown on the canvas.

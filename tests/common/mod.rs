@@ -37,6 +37,8 @@ pub struct Toy {
     pub drift: f64,
     /// How strongly the noise decides; 0 draws the same for every seed.
     pub variety: f64,
+    /// Gives a quick look of one colour, or fails at it.
+    pub look: Option<Result<[f32; 3], ()>>,
     /// What it draws when it should not derive it.
     pub target: Option<[f32; 4]>,
     pub base: [f32; 4],
@@ -68,6 +70,7 @@ impl Default for Toy {
             batch: 8,
             drift: 0.0,
             variety: 0.6,
+            look: None,
             target: None,
             base: [0.0; 4],
         }
@@ -129,6 +132,18 @@ impl Generator for Toy {
             .reshape((1, 4, 1, 1))?;
         let x0 = z.tanh()?.affine(self.variety, 0.0)?.broadcast_add(&base)?;
         Ok((z - x0)?.affine(1.0 / t.max(0.05), 0.0)?)
+    }
+
+    fn quick_look(&mut self, z: &Tensor, _: &Cancel) -> Result<Option<Tensor>, GeneratorError> {
+        let (_, _, h, w) = z.dims4()?;
+        match self.look {
+            None => Ok(None),
+            Some(Err(())) => Err(GeneratorError::Input("there is no room for a look".into())),
+            Some(Ok(rgb)) => {
+                let rgb = Tensor::new(&rgb, &Device::Cpu)?.reshape((1, 3, 1, 1))?;
+                Ok(Some(rgb.broadcast_as((1, 3, h * 8, w * 8))?.contiguous()?))
+            }
+        }
     }
 
     fn decode(&mut self, z: &Tensor, _: &Cancel) -> Result<Tensor, GeneratorError> {

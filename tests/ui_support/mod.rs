@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use egui_kittest::Harness;
 use inlay::doc::{Job, Picture, Plane};
 use inlay::engine::message::{Event, JobId, JobPreview, ModelSummary, Request};
-use inlay::pipeline::event::{CropRect, OutputPicture, Preview};
+use inlay::pipeline::event::{CropRect, Look, OutputPicture, Preview};
 use inlay::ui::{App, Backend, Start};
 
 /// What an engine was asked, and what it is to answer.
@@ -23,6 +23,7 @@ pub struct Script {
     pub order: Vec<JobId>,
     pub events: Vec<Event>,
     pub preview: Option<JobPreview>,
+    pub looked_at: Option<usize>,
 }
 
 #[derive(Clone, Default)]
@@ -53,6 +54,10 @@ impl Backend for Scripted {
 
     fn poll(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.0.borrow_mut().events)
+    }
+
+    fn look_at(&mut self, picture: Option<usize>) {
+        self.0.borrow_mut().looked_at = picture;
     }
 
     fn latest_preview(&mut self) -> Option<JobPreview> {
@@ -112,9 +117,25 @@ impl Scripted {
             crop,
             alpha: Some(Arc::new(alpha)),
             latent_rgb: Arc::new(vec![unit(0), unit(1), unit(2), [0.0; 3], [0.1; 3]]),
+            look: None,
         };
         let job = self.job().0;
         self.0.borrow_mut().preview = Some(JobPreview { job, preview });
+    }
+
+    /// Adds a quick look at one of them to the estimates: stripes of 4 pixels.
+    pub fn look(&self, of: usize, side: usize) {
+        let stripe = |at: usize| f32::from(u8::from(at / 4 % 2 == 0));
+        let plane = || (0..side * side).map(|i| stripe(i % side));
+        let rgb = plane().chain(plane()).chain((0..side * side).map(|_| 0.2));
+        let look = Look {
+            of,
+            size: [side, side],
+            rgb: Arc::new(rgb.collect()),
+        };
+        if let Some(preview) = &mut self.0.borrow_mut().preview {
+            preview.preview.look = Some(look);
+        }
     }
 
     /// Finishes an output of the last job: the canvas with a block of colour.
@@ -155,6 +176,7 @@ pub fn summary() -> ModelSummary {
         default_steps: 12,
         default_guidance: 1.0,
         max_inputs: 8,
+        retold: false,
     }
 }
 
@@ -208,7 +230,7 @@ pub fn settle(harness: &mut Harness<'_, App>) {
 }
 
 /// Steps until it is so: the engine works meanwhile.
-pub fn until(harness: &mut Harness<'_, App>, so: impl Fn(&App) -> bool) {
+pub fn until(harness: &mut Harness<'_, App>, mut so: impl FnMut(&App) -> bool) {
     let end = Instant::now() + Duration::from_secs(600);
     loop {
         harness.step();

@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 
-use crate::model::config::AutoencoderConfig;
+use crate::model::config::{AutoencoderConfig, DecoderConfig};
 use crate::model::error::{Result, check_cancel};
 use crate::model::kernels::conv::{Kernel, Plane, unfold};
 use crate::model::kernels::gemm::filled;
@@ -75,7 +75,8 @@ struct Encoder {
     head: Kernel,
 }
 
-struct Decoder {
+/// The decoder alone.
+pub(super) struct Decoder {
     stem: Kernel,
     stage2: Vec<ResBlock>,
     up1: [Kernel; 2],
@@ -88,13 +89,8 @@ struct Decoder {
 impl Autoencoder {
     /// From checked tensors.
     pub fn new(config: &AutoencoderConfig, r: &Reader) -> Result<Self> {
-        let (e, d) = (r.below("encoder"), r.below("decoder"));
-        let (ec, dc) = (&config.encoder, &config.decoder);
+        let (e, ec) = (r.below("encoder"), &config.encoder);
         let (down, down_bias, folded) = read(&e, "down")?;
-        let up = |name: &str| -> Result<[Kernel; 2]> {
-            let (weights, bias, channels) = read(&d, name)?;
-            Ok(Kernel::unfold(&weights, &bias, channels))
-        };
         Ok(Self {
             encoder: Encoder {
                 stem: around(&e, "stem")?,
@@ -103,15 +99,7 @@ impl Autoencoder {
                 stage2: ResBlock::load_all(&e, "stage2", ec.n2)?,
                 head: around(&e, "head")?,
             },
-            decoder: Decoder {
-                stem: around(&d, "stem")?,
-                stage2: ResBlock::load_all(&d, "stage2", dc.n2)?,
-                up1: up("up1")?,
-                stage1: ResBlock::load_all(&d, "stage1", dc.n1)?,
-                up2: up("up2")?,
-                stage0: ResBlock::load_all(&d, "stage0", dc.n0)?,
-                head: around(&d, "head")?,
-            },
+            decoder: Decoder::new(&config.decoder, &r.below("decoder"))?,
         })
     }
 
@@ -148,8 +136,32 @@ impl Autoencoder {
 
     /// `[N, C, h, w]` → `[N, 3, 8h, 8w]` RGB, not yet clamped to 0..1.
     pub fn decode(&self, z: &Tensor, cancel: &dyn Fn() -> bool) -> Result<Tensor> {
+        self.decoder.decode(z, cancel)
+    }
+}
+
+impl Decoder {
+    /// From checked tensors.
+    pub fn new(config: &DecoderConfig, r: &Reader) -> Result<Self> {
+        let up = |name: &str| -> Result<[Kernel; 2]> {
+            let (weights, bias, channels) = read(r, name)?;
+            Ok(Kernel::unfold(&weights, &bias, channels))
+        };
+        Ok(Self {
+            stem: around(r, "stem")?,
+            stage2: ResBlock::load_all(r, "stage2", config.n2)?,
+            up1: up("up1")?,
+            stage1: ResBlock::load_all(r, "stage1", config.n1)?,
+            up2: up("up2")?,
+            stage0: ResBlock::load_all(r, "stage0", config.n0)?,
+            head: around(r, "head")?,
+        })
+    }
+
+    /// `[N, C, h, w]` → `[N, 3, 8h, 8w]` RGB, not yet clamped to 0..1.
+    pub fn decode(&self, z: &Tensor, cancel: &dyn Fn() -> bool) -> Result<Tensor> {
         let (pictures, channels, h, w) = z.dims4()?;
-        let d = &self.decoder;
+        let d = self;
         let mut decoded = Vec::with_capacity(pictures);
         for i in 0..pictures {
             let values = fused_values(&z.get(i)?)?;

@@ -5,6 +5,9 @@
 
 mod fused;
 mod plain;
+mod preview;
+
+pub use preview::{PREVIEW_CHANNELS, PreviewDecoder};
 
 use candle_core::Tensor;
 

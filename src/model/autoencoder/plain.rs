@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use candle_nn::ops::{pixel_shuffle, pixel_unshuffle};
 
-use crate::model::config::AutoencoderConfig;
+use crate::model::config::{AutoencoderConfig, DecoderConfig};
 use crate::model::error::{Result, check_cancel};
 use crate::model::weights::Reader;
 
@@ -72,7 +72,8 @@ struct Encoder {
     head: Conv,
 }
 
-struct Decoder {
+/// The decoder alone.
+pub(super) struct Decoder {
     stem: Conv,
     stage2: Vec<ResBlock>,
     up1: Conv,
@@ -85,8 +86,7 @@ struct Decoder {
 impl Autoencoder {
     /// From checked tensors.
     pub fn new(config: &AutoencoderConfig, r: &Reader) -> Result<Self> {
-        let (e, d) = (r.below("encoder"), r.below("decoder"));
-        let (ec, dc) = (&config.encoder, &config.decoder);
+        let (e, ec) = (r.below("encoder"), &config.encoder);
         Ok(Self {
             encoder: Encoder {
                 stem: Conv::load(&e, "stem")?,
@@ -95,15 +95,7 @@ impl Autoencoder {
                 stage2: ResBlock::load_all(&e, "stage2", ec.n2)?,
                 head: Conv::load(&e, "head")?,
             },
-            decoder: Decoder {
-                stem: Conv::load(&d, "stem")?,
-                stage2: ResBlock::load_all(&d, "stage2", dc.n2)?,
-                up1: Conv::load(&d, "up1")?,
-                stage1: ResBlock::load_all(&d, "stage1", dc.n1)?,
-                up2: Conv::load(&d, "up2")?,
-                stage0: ResBlock::load_all(&d, "stage0", dc.n0)?,
-                head: Conv::load(&d, "head")?,
-            },
+            decoder: Decoder::new(&config.decoder, &r.below("decoder"))?,
         })
     }
 
@@ -126,7 +118,27 @@ impl Autoencoder {
 
     /// `[N, C, h, w]` → `[N, 3, 8h, 8w]` RGB, not yet clamped to 0..1.
     pub fn decode(&self, z: &Tensor, cancel: &dyn Fn() -> bool) -> Result<Tensor> {
-        let d = &self.decoder;
+        self.decoder.decode(z, cancel)
+    }
+}
+
+impl Decoder {
+    /// From checked tensors.
+    pub fn new(config: &DecoderConfig, r: &Reader) -> Result<Self> {
+        Ok(Self {
+            stem: Conv::load(r, "stem")?,
+            stage2: ResBlock::load_all(r, "stage2", config.n2)?,
+            up1: Conv::load(r, "up1")?,
+            stage1: ResBlock::load_all(r, "stage1", config.n1)?,
+            up2: Conv::load(r, "up2")?,
+            stage0: ResBlock::load_all(r, "stage0", config.n0)?,
+            head: Conv::load(r, "head")?,
+        })
+    }
+
+    /// `[N, C, h, w]` → `[N, 3, 8h, 8w]` RGB, not yet clamped to 0..1.
+    pub fn decode(&self, z: &Tensor, cancel: &dyn Fn() -> bool) -> Result<Tensor> {
+        let d = self;
         // Beyond ±3 latents are outliers: bend them, so that one bad value does not colour a whole patch.
         let x = ((z / 3.0)?.tanh()? * 3.0)?;
         let mut x = d.stem.forward(&x)?;

@@ -1,7 +1,5 @@
 //! FLUX.2 [klein] as a [`Generator`].
 
-pub mod words;
-
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
@@ -9,10 +7,12 @@ use candle_core::{Device, Tensor};
 use super::generator::{
     Branch, Cancel, Family, Generator, GeneratorError, GeneratorInfo, InputImage, Inputs,
 };
-use crate::doc::Role;
 use crate::doc::job::MaskedMode;
 use crate::doc::prompt::MAX_INPUTS;
+use crate::doc::retold::{Asked, references, sent};
+use crate::doc::{ControlKind, Purpose, Role};
 use crate::model::flux2::{CELL, Klein, KleinRequest, KleinStats, Reference, TOKEN_PIXELS, mu};
+use crate::model::{PREVIEW_CHANNELS, PreviewDecoder};
 
 /// References at most: beyond four the model mixes them up.
 pub const MAX_REFERENCES: usize = 4;
@@ -28,6 +28,8 @@ pub struct Flux2Generator {
     model: Klein,
     info: GeneratorInfo,
     sent: Option<String>,
+    /// For quick looks; loaded for the first.
+    preview: Option<PreviewDecoder>,
 }
 
 impl Flux2Generator {
@@ -55,6 +57,7 @@ impl Flux2Generator {
             model,
             info,
             sent: None,
+            preview: None,
         }
     }
 
@@ -70,6 +73,15 @@ fn greyed(image: &InputImage, editable: &[f32]) -> Arc<[f32]> {
     pixels
         .flat_map(|(rgb, m)| [0, 1, 2].map(|c| rgb[c] + (GREY - rgb[c]) * m))
         .collect()
+}
+
+fn purpose(image: &InputImage) -> Purpose {
+    match (image.role, image.kind) {
+        (Role::Canvas, _) => Purpose::Canvas,
+        (Role::Asset, _) => Purpose::Asset,
+        // A control without a kind would be taken for a collage.
+        (Role::Control, kind) => Purpose::Control(kind.unwrap_or(ControlKind::Placement)),
+    }
 }
 
 /// A key of its own for a greyed canvas.
@@ -95,7 +107,15 @@ impl Generator for Flux2Generator {
     }
 
     fn prepare(&mut self, inputs: &Inputs, cancel: &Cancel) -> Result<(), GeneratorError> {
-        let order = words::references(inputs);
+        let pictures: Vec<Purpose> = inputs.images.iter().map(purpose).collect();
+        let asked = Asked {
+            pictures: &pictures,
+            base: &inputs.base,
+            tags: &inputs.tags,
+            mode: inputs.mode,
+            masked: inputs.editable.is_some(),
+        };
+        let order = references(&asked);
         if order.len() > MAX_REFERENCES {
             return Err(GeneratorError::Input(format!(
                 "the loaded model takes {MAX_REFERENCES} pictures at most besides masks and this job has {}: remove some",
@@ -122,7 +142,7 @@ impl Generator for Flux2Generator {
             })
             .collect();
         let request = KleinRequest {
-            text: words::sent(inputs),
+            text: sent(&asked),
             references,
             width: inputs.width,
             height: inputs.height,
@@ -169,6 +189,23 @@ impl Generator for Flux2Generator {
 
     fn decode(&mut self, z: &Tensor, cancel: &Cancel) -> Result<Tensor, GeneratorError> {
         Ok(self.model.decode(z, &|| cancel.is_cancelled())?)
+    }
+
+    fn quick_look(
+        &mut self,
+        z: &Tensor,
+        cancel: &Cancel,
+    ) -> Result<Option<Tensor>, GeneratorError> {
+        if self.model.channels() != PREVIEW_CHANNELS {
+            return Ok(None);
+        }
+        let decoder = match self.preview.take() {
+            Some(decoder) => decoder,
+            None => PreviewDecoder::embedded(self.model.device())?,
+        };
+        let rgb = decoder.decode(z, &|| cancel.is_cancelled());
+        self.preview = Some(decoder);
+        Ok(Some(rgb?))
     }
 
     fn batch_limit(&self, _: u32, _: u32) -> usize {

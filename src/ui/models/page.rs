@@ -6,7 +6,7 @@ use eframe::egui::{
 };
 
 use super::{ModelsAction, Question};
-use crate::hub::message::{Found, Origin, Phase, Row, State, gigabytes};
+use crate::hub::message::{Found, MemoryOf, Origin, Phase, Row, State, gigabytes};
 use crate::ui::icons;
 use crate::ui::state::{Action, Session};
 use crate::ui::theme::{self, Palette, space};
@@ -176,7 +176,11 @@ fn facts(row: &Row) -> String {
 fn memory(row: &Row) -> Option<(String, bool)> {
     let memory = row.memory?;
     let [all, in_turn] = [memory.all, memory.in_turn].map(gigabytes);
-    let mut needs = format!("Needs {all} of memory on the processor");
+    let place = match memory.place {
+        MemoryOf::Cpu => "processor",
+        MemoryOf::Gpu => "graphics card",
+    };
+    let mut needs = format!("Needs {all} of memory on the {place}");
     if all != in_turn {
         needs.push_str(&format!(", {in_turn} with its parts loaded in turn"));
     }

@@ -1,26 +1,66 @@
 //! What FLUX.2 is told: references in its order, and a text that calls them "image 1", "image 2", … and says what each
 //! is for. Trained on plain instructions, it knows neither IMG words nor context tags.
 
-use crate::doc::job::MaskedMode;
-use crate::doc::prompt::{TAGS, WordKind, words};
-use crate::doc::{ControlKind, Role};
-use crate::pipeline::generator::{InputImage, Inputs};
+use super::job::{MaskedMode, MaskedSpec};
+use super::prompt::{TAGS, WordKind, words};
+use super::{CompiledPrompt, ControlKind, Document, Purpose};
 
-/// Which input pictures become references, as positions among the inputs: the canvas first, unless it is only blended
+/// What is asked of a model, as far as its text depends on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The pictures in IMG order, masks last.
+    pub pictures: &'a [Purpose],
+    /// The artist's words, with their IMG words ([`super::CompiledPrompt::base`]).
+    pub base: &'a str,
+    /// The context tags.
+    pub tags: &'a [String],
+    /// How what is masked is worked on.
+    pub mode: MaskedMode,
+    /// Only a part of the canvas may change.
+    pub masked: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// What a document asks, with its compiled prompt.
+    pub fn of(document: &Document, compiled: &'a CompiledPrompt) -> Self {
+        let regions = !document.regions().is_empty();
+        let whole = document
+            .canvas_size()
+            .map(|[width, height]| [0, 0, width, height]);
+        let crop = document.settings().crop.filter(|_| whole.is_some());
+        Self {
+            pictures: &compiled.inputs,
+            base: &compiled.base,
+            tags: &compiled.tags,
+            mode: MaskedSpec::default().mode_for(regions),
+            masked: regions || crop.is_some_and(|crop| Some(crop) != whole),
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// Pictures that are no masks.
+    pub fn shown(&self) -> usize {
+        let mask = Purpose::Control(ControlKind::Mask);
+        self.pictures.iter().filter(|p| **p != mask).count()
+    }
+}
+
+/// Which input pictures become references, as positions among them: the canvas first, unless it is only blended
 /// in, then assets, then control maps. Masks are never shown.
-pub fn references(inputs: &Inputs) -> Vec<usize> {
-    let rank = |image: &InputImage| match (image.role, image.kind) {
-        (Role::Canvas, _) if inputs.mode == MaskedMode::Insert => None,
-        (Role::Canvas, _) => Some(0),
-        (Role::Asset, _) => Some(1),
-        (Role::Control, Some(ControlKind::Mask)) => None,
-        (Role::Control, _) => Some(2),
+pub fn references(asked: &Asked<'_>) -> Vec<usize> {
+    let rank = |purpose: &Purpose| match purpose {
+        Purpose::Canvas if asked.mode == MaskedMode::Insert => None,
+        Purpose::Canvas => Some(0),
+        Purpose::Asset => Some(1),
+        Purpose::Control(ControlKind::Mask) => None,
+        Purpose::Control(_) => Some(2),
     };
-    let mut order: Vec<(u8, usize)> = inputs
-        .images
+    let mut order: Vec<(u8, usize)> = asked
+        .pictures
         .iter()
         .enumerate()
-        .filter_map(|(at, image)| Some((rank(image)?, at)))
+        .filter_map(|(at, purpose)| Some((rank(purpose)?, at)))
         .collect();
     order.sort_unstable();
     order.into_iter().map(|(_, at)| at).collect()
@@ -28,37 +68,43 @@ pub fn references(inputs: &Inputs) -> Vec<usize> {
 
 /// The exact text that is sent: what each reference is, the artist's words with IMGn as "image k", the context tags
 /// that say something new.
-pub fn sent(inputs: &Inputs) -> String {
-    let order = references(inputs);
+pub fn sent(asked: &Asked<'_>) -> String {
+    let order = references(asked);
     let number = |at: usize| order.iter().position(|&other| other == at).map(|k| k + 1);
-    let canvas = inputs.images.iter().position(|i| i.role == Role::Canvas);
-    let context = inputs.mode == MaskedMode::Context;
+    let canvas = asked.pictures.iter().position(|p| *p == Purpose::Canvas);
+    let context = asked.mode == MaskedMode::Context;
     let place = match canvas.and_then(number) {
         Some(k) if context => format!("the grey area of image {k}"),
         _ => "the marked place".to_owned(),
     };
     let mut sentences = Vec::new();
     for (k, &at) in (1..).zip(&order) {
-        sentences.push(match (inputs.images[at].role, inputs.images[at].kind) {
-            (Role::Canvas, _) if context => {
+        sentences.push(match asked.pictures[at] {
+            Purpose::Canvas if context => {
                 format!("Image {k} is the background, its grey area is to be filled in.")
             }
-            (Role::Canvas, _) => format!("Image {k} is the picture to change."),
-            (Role::Asset, _) => format!("Image {k} is a reference for an object."),
-            (_, Some(ControlKind::Depth)) => format!("Image {k} is the depth map of the result."),
-            (_, Some(ControlKind::Edge)) => format!("Image {k} shows the edges of the result."),
-            (_, Some(ControlKind::Scribble)) => {
+            Purpose::Canvas => format!("Image {k} is the picture to change."),
+            Purpose::Asset => format!("Image {k} is a reference for an object."),
+            Purpose::Control(ControlKind::Depth) => {
+                format!("Image {k} is the depth map of the result.")
+            }
+            Purpose::Control(ControlKind::Edge) => {
+                format!("Image {k} shows the edges of the result.")
+            }
+            Purpose::Control(ControlKind::Scribble) => {
                 format!("Image {k} is a rough sketch of the result.")
             }
-            _ => format!("Image {k} shows where everything goes in the result."),
+            Purpose::Control(_) => {
+                format!("Image {k} shows where everything goes in the result.")
+            }
         });
     }
-    let base = base(inputs, &number, canvas, &place);
+    let base = base(asked, &number, canvas, &place);
     if !base.is_empty() {
         let ends = base.ends_with(['.', '!', '?', '…']);
         sentences.push(format!("{base}{}", if ends { "" } else { "." }));
     }
-    for tag in &inputs.tags {
+    for tag in asked.tags {
         match tag.as_str() {
             t if t == TAGS[0] => sentences.push("Photorealistic.".into()),
             t if t == TAGS[1] => sentences.push("Drawn or rendered, not a photograph.".into()),
@@ -83,37 +129,36 @@ pub fn sent(inputs: &Inputs) -> String {
 
 /// The artist's words, or what the pictures alone ask for.
 fn base(
-    inputs: &Inputs,
+    asked: &Asked<'_>,
     number: &dyn Fn(usize) -> Option<usize>,
     canvas: Option<usize>,
     place: &str,
 ) -> String {
-    if inputs.base.is_empty() {
-        let assets: Vec<String> = (0..inputs.images.len())
-            .filter(|&at| inputs.images[at].role == Role::Asset)
+    if asked.base.is_empty() {
+        let assets: Vec<String> = (0..asked.pictures.len())
+            .filter(|&at| asked.pictures[at] == Purpose::Asset)
             .filter_map(|at| Some(format!("the object of image {}", number(at)?)))
             .collect();
-        let masked = inputs.editable.is_some();
         return match (assets.is_empty(), canvas.is_some()) {
             (true, _) => String::new(),
-            (false, true) if masked => format!("Put {} into {place}.", assets.join(" and ")),
+            (false, true) if asked.masked => format!("Put {} into {place}.", assets.join(" and ")),
             (false, true) => format!("Put {} into the picture.", assets.join(" and ")),
             (false, false) => format!("Show {}.", assets.join(" and ")),
         };
     }
-    let text = &inputs.base;
+    let text = asked.base;
     let mut out = String::with_capacity(text.len() + 16);
     let mut from = 0;
     for word in words(text) {
         out.push_str(&text[from..word.range.start]);
         from = word.range.end;
         let at = word.number.and_then(|n| (n as usize).checked_sub(1));
-        let name = match (word.kind, at.and_then(|at| inputs.images.get(at))) {
+        let name = match (word.kind, at.and_then(|at| asked.pictures.get(at))) {
             (WordKind::Result, _) => "the result".to_owned(),
-            (_, Some(image)) if image.kind == Some(ControlKind::Mask) => place.to_owned(),
-            (_, Some(image)) => match at.and_then(number) {
+            (_, Some(Purpose::Control(ControlKind::Mask))) => place.to_owned(),
+            (_, Some(purpose)) => match at.and_then(number) {
                 Some(k) => format!("image {k}"),
-                None if image.role == Role::Canvas => "the background".into(),
+                None if *purpose == Purpose::Canvas => "the background".into(),
                 None => "the picture".into(),
             },
             (_, None) => text[word.range.clone()].to_owned(),
@@ -136,59 +181,49 @@ fn base(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doc::Level;
-
-    fn image(role: Role, kind: Option<ControlKind>) -> InputImage {
-        InputImage {
-            key: 0,
-            role,
-            kind,
-            level: kind.map(|_| Level::Blob),
-            fit: None,
-            width: 16,
-            height: 16,
-            values: Vec::new(),
-            placed: None,
-        }
-    }
 
     /// Depth map, canvas, asset, another asset, mask.
-    fn inputs(mode: MaskedMode, base: &str, tags: &[&str]) -> Inputs {
-        Inputs {
-            text: String::new(),
-            base: base.into(),
-            tags: tags.iter().map(|t| (*t).to_owned()).collect(),
-            images: vec![
-                image(Role::Control, Some(ControlKind::Depth)),
-                image(Role::Canvas, None),
-                image(Role::Asset, None),
-                image(Role::Asset, None),
-                image(Role::Control, Some(ControlKind::Mask)),
-            ],
-            width: 16,
-            height: 16,
-            joint: 1,
-            map: false,
+    const PICTURES: [Purpose; 5] = [
+        Purpose::Control(ControlKind::Depth),
+        Purpose::Canvas,
+        Purpose::Asset,
+        Purpose::Asset,
+        Purpose::Control(ControlKind::Mask),
+    ];
+
+    fn sent(pictures: &[Purpose], mode: MaskedMode, base: &str, tags: &[&str]) -> String {
+        let tags: Vec<String> = tags.iter().map(|t| (*t).to_owned()).collect();
+        super::sent(&Asked {
+            pictures,
+            base,
+            tags: &tags,
             mode,
-            editable: Some(vec![1.0; 256]),
-        }
+            masked: true,
+        })
     }
 
     #[test]
     fn the_canvas_comes_first_and_maps_last_and_masks_never() {
-        assert_eq!(references(&inputs(MaskedMode::Edit, "", &[])), [1, 2, 3, 0]);
-        assert_eq!(
-            references(&inputs(MaskedMode::Context, "", &[])),
-            [1, 2, 3, 0]
-        );
+        let order = |mode| {
+            references(&Asked {
+                pictures: &PICTURES,
+                base: "",
+                tags: &[],
+                mode,
+                masked: true,
+            })
+        };
+        assert_eq!(order(MaskedMode::Edit), [1, 2, 3, 0]);
+        assert_eq!(order(MaskedMode::Context), [1, 2, 3, 0]);
         // What is only blended in is not shown, or the old subject would bleed in.
-        assert_eq!(references(&inputs(MaskedMode::Insert, "", &[])), [2, 3, 0]);
+        assert_eq!(order(MaskedMode::Insert), [2, 3, 0]);
     }
 
     #[test]
     fn words_name_the_references_by_their_new_numbers() {
         let base = "Put IMG3 next to img4 in IMG2 at IMG5, as deep as IMG1";
-        let text = sent(&inputs(
+        let text = sent(
+            &PICTURES,
             MaskedMode::Context,
             base,
             &[
@@ -196,7 +231,7 @@ mod tests {
                 "static scenario",
                 "with reference object",
             ],
-        ));
+        );
         assert_eq!(
             text,
             "Image 1 is the background, its grey area is to be filled in. \
@@ -209,11 +244,12 @@ mod tests {
 
     #[test]
     fn a_canvas_that_is_not_shown_is_the_background() {
-        let text = sent(&inputs(
+        let text = sent(
+            &PICTURES,
             MaskedMode::Insert,
             "IMG3 stands in IMG2 at IMG5.",
             &["synthetic style", "seen from above"],
-        ));
+        );
         assert_eq!(
             text,
             "Image 1 is a reference for an object. Image 2 is a reference for an object. \
@@ -225,15 +261,13 @@ mod tests {
 
     #[test]
     fn pictures_alone_ask_for_something_too() {
-        let text = sent(&inputs(MaskedMode::Edit, "", &[]));
+        let text = sent(&PICTURES, MaskedMode::Edit, "", &[]);
         assert!(
             text.ends_with(
                 " Put the object of image 2 and the object of image 3 into the marked place."
             ),
             "{text}"
         );
-        let mut words_only = inputs(MaskedMode::Edit, "A red cup", &[]);
-        words_only.images.clear();
-        assert_eq!(sent(&words_only), "A red cup.");
+        assert_eq!(sent(&[], MaskedMode::Edit, "A red cup", &[]), "A red cup.");
     }
 }
