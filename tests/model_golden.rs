@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use candle_core::{DType, Device, Tensor};
 use inlay::doc::{ControlKind, Level, Role};
 use inlay::model::{
-    AttentionKind, Content, Grid, ImageInput, OutputBasis, Source, Transformer, UniReal,
+    AttentionKind, Content, Grid, ImageInput, Kernels, OutputBasis, PREVIEW_CHANNELS,
+    PreviewDecoder, Source, Transformer, UniReal,
 };
 
 type Goldens = HashMap<String, Tensor>;
@@ -318,4 +319,27 @@ fn three_masked_steps() {
         model.autoencoder().decode(&z, &|| false).unwrap()
     };
     check("sample.rgb", &rgb, &g, 5e-5);
+}
+
+#[test]
+fn previews_of_flux2_are_the_references_and_near_the_picture() {
+    let file = folder().join("preview.safetensors");
+    let golden = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
+    let latents = &golden["latents"];
+    assert_eq!(latents.dim(1).unwrap(), PREVIEW_CHANNELS);
+    let picture = (golden["picture"].to_dtype(DType::F32).unwrap() / 255.0).unwrap();
+    for kernels in [Kernels::Plain, Kernels::Fused] {
+        let decoder = PreviewDecoder::load(&Device::Cpu, kernels).unwrap();
+        let rgb = decoder.decode(latents, &|| false).unwrap();
+        assert!(error(&rgb, &golden["rgb"]) < 1e-4);
+        let missed = (&rgb - &picture)
+            .unwrap()
+            .sqr()
+            .unwrap()
+            .mean_all()
+            .unwrap();
+        let psnr = -10.0 * missed.to_scalar::<f32>().unwrap().log10();
+        assert!(psnr > 28.0, "{psnr} dB");
+        assert!(decoder.decode(latents, &|| true).is_err());
+    }
 }

@@ -6,6 +6,7 @@ use super::event::CropRect;
 use super::generator::Cancel;
 use super::resample::{Window, resample};
 use crate::doc::field::squared_distance;
+use crate::doc::perceive::MapKind;
 use crate::doc::{Picture, Plane};
 
 /// RGB in 0..1, interleaved.
@@ -20,10 +21,17 @@ pub struct Rgb {
 }
 
 impl Rgb {
-    /// Every pixel's channels become their mean.
-    pub fn make_grey(&mut self) {
-        for pixel in self.values.chunks_exact_mut(3) {
-            pixel.fill(pixel.iter().sum::<f32>() / 3.0);
+    /// Every pixel's channels become their mean, told as a map of this kind is.
+    pub fn become_map(&mut self, kind: Option<MapKind>) {
+        let pixels = self.values.chunks_exact(3);
+        let mut grey: Vec<f32> = pixels
+            .map(|pixel| pixel.iter().sum::<f32>() / 3.0)
+            .collect();
+        if let Some(kind) = kind {
+            kind.told(&mut grey);
+        }
+        for (pixel, grey) in self.values.chunks_exact_mut(3).zip(grey) {
+            pixel.fill(grey);
         }
     }
 

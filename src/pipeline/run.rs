@@ -16,6 +16,7 @@ use super::join::{self, Joining};
 use super::look::look;
 use super::prepare::{CanvasPart, Prepared, latent_cells, prepare, shares};
 use crate::doc::job::MaskedMode;
+use crate::doc::perceive::MapKind;
 use crate::doc::{Job, Plane};
 use crate::sampler::guidance::mix;
 use crate::sampler::{Guidance, Masked, batch_noise, first_step, integrate, times};
@@ -227,6 +228,8 @@ struct Stage<'a> {
     grain: f32,
     /// The outputs are maps of the canvas.
     maps: bool,
+    /// Which, if the words say so.
+    map: Option<MapKind>,
 }
 
 impl<'a> Stage<'a> {
@@ -306,6 +309,7 @@ impl<'a> Stage<'a> {
             base: Arc::new(base.unwrap_or_default()),
             grain: info.grain as f32,
             maps: info.family == Family::UniReal && job.spec.is_map(),
+            map: MapKind::asked(&job.spec.prompt),
         })
     }
 
@@ -457,7 +461,7 @@ impl<'a> Stage<'a> {
             go_on(cancel)?;
             let mut joining = None;
             if self.maps {
-                rgb.make_grey();
+                rgb.become_map(self.map);
             }
             let picture = match (i % joint, &self.canvas, &self.alpha) {
                 (0, Some(canvas), Some(alpha)) if !self.maps => match &canvas.region {
