@@ -46,6 +46,7 @@ fn until(service: &Service, found: impl Fn(&Progress) -> bool) {
 fn download(name: &str) -> Request {
     Request::Download {
         name: name.to_owned(),
+        files: Vec::new(),
         token: None,
     }
 }
@@ -99,10 +100,16 @@ fn a_download_is_cancelled_while_the_list_is_still_answered() {
     let answers = events(&service, 2);
     assert_eq!(answers[0], Event::Cancelled(hub_support::REPO.into()));
     assert_eq!(service.progress(), None);
-    // The next one is not cancelled with it.
-    service.ask(download(hub_support::REPO)).unwrap();
+    // The next one is not cancelled with it, and goes on by the name in the list.
+    service.ask(download("tiny-klein")).unwrap();
     let answers = events(&service, 2);
-    assert_eq!(answers[0], Event::Downloaded("tiny-klein".into()));
+    assert_eq!(
+        answers[0],
+        Event::Downloaded {
+            asked: "tiny-klein".into(),
+            name: "tiny-klein".into()
+        }
+    );
 }
 
 #[test]

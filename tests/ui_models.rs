@@ -2,232 +2,18 @@
 
 mod ui_support;
 
-use std::cell::RefCell;
 use std::path::PathBuf;
-use std::rc::Rc;
 
 use eframe::App as _;
 use egui::{Key, Modifiers, Theme};
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable};
-use inlay::engine::message::{Event as EngineEvent, ModelSource, Request as EngineRequest};
-use inlay::hub::message::{
-    Event, Found, Memory, MemoryOf, Origin, Phase, Progress, Report, Request, Row, State,
+use inlay::engine::message::{Event as EngineEvent, ModelSource};
+use inlay::hub::message::{Event, Found, Phase, Report, Request, Row};
+use inlay::ui::{Action, ModelState, ModelsAction, Start};
+use ui_support::models::{
+    Window, click, messages, open, progress, rows, window_sized, window_with,
 };
-use inlay::ui::{Action, App, Backend, Hub, ModelState, ModelsAction, Start};
-use ui_support::{Scripted, settle, summary};
-
-type Window = Harness<'static, App>;
-
-/// What a model manager was asked, and what it is to answer.
-#[derive(Default)]
-struct Script {
-    asked: Vec<Request>,
-    cancelled: usize,
-    events: Vec<Event>,
-    progress: Option<Progress>,
-    refuse: Option<String>,
-}
-
-#[derive(Clone, Default)]
-struct ScriptedHub(Rc<RefCell<Script>>);
-
-impl Hub for ScriptedHub {
-    fn ask(&mut self, request: Request) -> Result<(), String> {
-        let mut script = self.0.borrow_mut();
-        if let Some(why) = script.refuse.clone() {
-            return Err(why);
-        }
-        script.asked.push(request);
-        Ok(())
-    }
-
-    fn cancel(&mut self) {
-        self.0.borrow_mut().cancelled += 1;
-    }
-
-    fn poll(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.0.borrow_mut().events)
-    }
-
-    fn progress(&mut self) -> Option<Progress> {
-        self.0.borrow().progress.clone()
-    }
-}
-
-impl ScriptedHub {
-    fn asked(&self) -> Vec<Request> {
-        std::mem::take(&mut self.0.borrow_mut().asked)
-    }
-
-    fn tell(&self, window: &mut Window, event: Event) {
-        self.0.borrow_mut().events.push(event);
-        window.step();
-        settle(window);
-    }
-}
-
-/// An engine that keeps what it is asked to load.
-#[derive(Clone, Default)]
-struct Engine(Scripted, Rc<RefCell<Vec<ModelSource>>>);
-
-impl Backend for Engine {
-    fn send(&mut self, request: EngineRequest) -> Result<(), String> {
-        if let EngineRequest::Load(source) = &request {
-            self.1.borrow_mut().push(source.clone());
-        }
-        self.0.send(request)
-    }
-
-    fn send_first(&mut self, request: EngineRequest) -> Result<(), String> {
-        self.0.send_first(request)
-    }
-
-    fn arrange(&mut self, order: &[inlay::engine::message::JobId]) {
-        self.0.arrange(order);
-    }
-
-    fn cancel(&mut self, job: inlay::engine::message::JobId) {
-        self.0.cancel(job);
-    }
-
-    fn poll(&mut self) -> Vec<EngineEvent> {
-        self.0.poll()
-    }
-
-    fn look_at(&mut self, _: Option<usize>) {}
-
-    fn latest_preview(&mut self) -> Option<inlay::engine::message::JobPreview> {
-        self.0.latest_preview()
-    }
-}
-
-fn row(name: &str, origin: Origin, state: State) -> Row {
-    Row {
-        name: name.to_owned(),
-        kind: "FLUX.2 [klein] 4B, BF16".to_owned(),
-        origin,
-        state,
-        bytes: Some(16_000_000_000),
-        about: origin == Origin::Available,
-        licence: Some("Apache-2.0".to_owned()),
-        commercial: Some(true),
-        gated: false,
-        memory: None,
-        place: None,
-        page: Some(format!("https://huggingface.co/black-forest-labs/{name}")),
-        is_model: true,
-    }
-}
-
-fn rows() -> Vec<Row> {
-    let built_in = Row {
-        kind: "unireal".to_owned(),
-        bytes: Some(21_000_000),
-        licence: Some("MIT or Apache-2.0".to_owned()),
-        page: None,
-        ..row("unireal-nano", Origin::BuiltIn, State::Ready)
-    };
-    let own = Row {
-        place: Some(PathBuf::from("models/klein")),
-        memory: Some(Memory {
-            all: 17_400_000_000,
-            in_turn: 9_100_000_000,
-            free: Some(5_000_000_000),
-            place: MemoryOf::Cpu,
-        }),
-        ..row("klein", Origin::Downloaded, State::Ready)
-    };
-    let partial = State::Partial {
-        have: 2_100_000_000,
-        total: 15_900_000_000,
-    };
-    let broken = State::Unusable {
-        why: "its files are gone, remove it from the list: models/old".to_owned(),
-    };
-    let large = Row {
-        bytes: None,
-        about: false,
-        licence: Some("FLUX Non-Commercial License".to_owned()),
-        commercial: Some(false),
-        gated: true,
-        kind: "FLUX.2 [klein] 9B".to_owned(),
-        ..row("klein-9B", Origin::Available, State::Absent)
-    };
-    vec![
-        built_in,
-        own,
-        row("klein-base", Origin::Downloaded, partial),
-        Row {
-            licence: None,
-            commercial: None,
-            place: Some(PathBuf::from("models/old")),
-            ..row("old", Origin::Added, broken)
-        },
-        row("klein-4B", Origin::Available, State::Absent),
-        large,
-    ]
-}
-
-fn window_sized(size: [f32; 2], theme: Theme) -> (Window, ScriptedHub, Engine) {
-    let start = Start {
-        model: Some(ModelSource::Embedded),
-        ..Start::default()
-    };
-    window_with(size, theme, start, EngineEvent::Loaded(summary()))
-}
-
-/// The window, and what the engine says of the model it starts with.
-fn window_with(
-    size: [f32; 2],
-    theme: Theme,
-    start: Start,
-    event: EngineEvent,
-) -> (Window, ScriptedHub, Engine) {
-    let (hub, engine) = (ScriptedHub::default(), Engine::default());
-    engine.0.tell(event);
-    let (of_app, backend) = (hub.clone(), Box::new(engine.clone()));
-    let mut window = Harness::builder()
-        .with_size(size)
-        .with_theme(theme)
-        .with_max_steps(16)
-        .wgpu()
-        .build_eframe(move |creation| {
-            App::new(creation, backend, start).with_hub(Box::new(of_app))
-        });
-    settle(&mut window);
-    (window, hub, engine)
-}
-
-fn open() -> (Window, ScriptedHub, Engine) {
-    let (mut window, hub, engine) = window_sized([1280.0, 1000.0], Theme::Dark);
-    window.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::M);
-    settle(&mut window);
-    assert_eq!(hub.asked(), [Request::List]);
-    hub.tell(&mut window, Event::Listed(rows()));
-    (window, hub, engine)
-}
-
-fn click(window: &mut Window, label: &str) {
-    window.get_by_label(label).click();
-    settle(window);
-}
-
-fn messages(window: &Window) -> Vec<String> {
-    let list = window.state().session.toasts.list();
-    list.iter().map(|toast| toast.text.clone()).collect()
-}
-
-fn progress(name: &str, phase: Phase) -> Option<Progress> {
-    Some(Progress {
-        name: name.to_owned(),
-        phase,
-        file: "transformer/a.safetensors".to_owned(),
-        done: 4_000_000_000,
-        total: 16_000_000_000,
-        speed: 20e6,
-    })
-}
+use ui_support::{settle, summary};
 
 #[test]
 fn the_chosen_model_is_remembered_once_it_is_loaded() {
@@ -395,6 +181,7 @@ fn a_download_is_asked_about_shown_and_cancelled() {
     click(&mut window, "Download");
     let asked = Request::Download {
         name: "klein-4B".into(),
+        files: Vec::new(),
         token: None,
     };
     assert_eq!(hub.asked(), [asked]);
@@ -433,7 +220,13 @@ fn downloads_go_on_while_the_page_is_closed() {
     click(&mut window, "Close");
     window.get_by_label("Downloading klein-base 25 %");
     hub.0.borrow_mut().progress = None;
-    hub.tell(&mut window, Event::Downloaded("klein-base".into()));
+    hub.tell(
+        &mut window,
+        Event::Downloaded {
+            asked: "klein-base".into(),
+            name: "klein-base".into(),
+        },
+    );
     assert!(
         window
             .query_by_label("Downloading klein-base 25 %")
@@ -471,6 +264,7 @@ fn a_licence_must_be_accepted_and_a_token_given() {
     click(&mut window, "Download");
     let asked = Request::Download {
         name: "klein-9B".into(),
+        files: Vec::new(),
         token: Some("hf_secret".into()),
     };
     assert_eq!(hub.asked(), [asked]);
@@ -608,4 +402,61 @@ fn the_page_fits_into_the_smallest_window() {
             );
         }
     }
+}
+
+#[test]
+fn a_repository_of_the_hub_is_downloaded_by_its_name_or_its_page() {
+    let (mut window, hub, _) = open();
+    let disabled = |window: &Window| {
+        let button = window.get_by_label("Download");
+        button.accesskit_node().is_disabled()
+    };
+    let write = |window: &mut Window, field: &str, text: &str| {
+        window.get_by_label(field).focus();
+        window.run();
+        window.event(egui::Event::Text(text.to_owned()));
+        settle(window);
+    };
+    let page = "Repository, or the address of its page";
+    click(&mut window, "From the hub…");
+    assert!(disabled(&window), "nothing is named yet");
+    write(&mut window, page, "makers");
+    assert!(disabled(&window), "an owner is no repository");
+    write(&mut window, page, "/klein-gguf");
+    write(
+        &mut window,
+        "File in it; empty for a whole model",
+        "Q4_K.gguf",
+    );
+    click(&mut window, "Download");
+    let asked = Request::Download {
+        name: "makers/klein-gguf".into(),
+        files: vec!["Q4_K.gguf".into()],
+        token: None,
+    };
+    assert_eq!(hub.asked(), [asked]);
+    // It is no model of the list yet: it stands above it.
+    window.get_by_label("makers/klein-gguf");
+    window.get_by_label("Waits for its turn");
+    hub.0.borrow_mut().progress = progress("klein-gguf", Phase::Downloading);
+    window.step();
+    settle(&mut window);
+    window.get_by_label("4.0 GB of 16.0 GB · 20 MB a second · 10 min left");
+    hub.0.borrow_mut().progress = None;
+    let done = Event::Downloaded {
+        asked: "makers/klein-gguf".into(),
+        name: "klein-gguf".into(),
+    };
+    hub.tell(&mut window, done);
+    assert!(window.query_by_label("makers/klein-gguf").is_none());
+    assert!(window.state().session.models.tasks.is_empty());
+
+    // What the list has is asked about as if it had been chosen there: its licence is to be accepted.
+    click(&mut window, "From the hub…");
+    let address = "https://huggingface.co/black-forest-labs/klein-9B";
+    write(&mut window, page, address);
+    click(&mut window, "Download");
+    assert_eq!(hub.asked(), []);
+    window.get_by_label("Download klein-9B?");
+    assert!(disabled(&window));
 }

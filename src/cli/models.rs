@@ -11,7 +11,7 @@ use super::output::{self, Progress};
 use super::run::Interrupt;
 use crate::engine::ModelSource;
 use crate::hub::message::{Found, Memory, MemoryOf, Origin, Phase, Progress as Done, Row, State};
-use crate::hub::{HubError, Options, Store, Wanted, gigabytes};
+use crate::hub::{HubError, Options, Store, gigabytes};
 use crate::model::EMBEDDED_NAME;
 
 /// Carries a command out.
@@ -190,7 +190,7 @@ fn add(mut options: Options, args: &AddArgs) -> Result<(), CliError> {
 fn download(mut options: Options, args: &DownloadArgs) -> Result<(), CliError> {
     options.offline |= args.offline;
     let store = Store::new(options);
-    let wanted = Wanted::of(&args.model, args.files.clone(), args.name.clone())?;
+    let wanted = store.wanted(&args.model, args.files.clone(), args.name.clone())?;
     if let Some(licence) = wanted.licence.filter(|licence| !licence.commercial)
         && !args.accept_licence
     {

@@ -231,10 +231,12 @@ impl Row {
 pub enum Request {
     /// The list.
     List,
-    /// Download a known model by its name.
+    /// Download a model.
     Download {
-        /// The model.
+        /// A known model, one of the list, or a repository of the hub, `OWNER/NAME`.
         name: String,
+        /// Files of the repository instead of a whole diffusers model.
+        files: Vec<String>,
         /// A token of the user, if the model needs one. It is never stored.
         token: Option<String>,
     },
@@ -256,7 +258,12 @@ pub enum Event {
     /// What was found.
     Found(Vec<Found>),
     /// A model is downloaded and ready.
-    Downloaded(String),
+    Downloaded {
+        /// What was asked for.
+        asked: String,
+        /// What it is called in the list.
+        name: String,
+    },
     /// A model was added.
     Added(String),
     /// A model's files were checked.

@@ -11,7 +11,6 @@ use super::error::{HubError, Result};
 use super::message::{Event, Progress, Request};
 pub use super::options::Options;
 use super::store::Store;
-use super::wanted::Wanted;
 
 /// Requests that may wait.
 const REQUESTS: usize = 32;
@@ -194,10 +193,11 @@ impl Shared {
                 let report = store.verify(&name, &cancel, &mut tell)?;
                 Ok(Event::Verified(name, report))
             }
-            Request::Download { name, token } => {
-                let wanted = Wanted::of(&name, Vec::new(), None)?;
+            Request::Download { name, files, token } => {
+                let wanted = store.wanted(&name, files, None)?;
+                let asked = name;
                 let name = store.download(&wanted, token, &cancel, &mut tell)?;
-                Ok(Event::Downloaded(name))
+                Ok(Event::Downloaded { asked, name })
             }
         }
     }

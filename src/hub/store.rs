@@ -71,6 +71,27 @@ impl Store {
         Ok(self.options.data.join(&entry.path))
     }
 
+    /// What is to be downloaded: as [`Wanted::of`], or the rest of a model of the list whose download was broken off.
+    ///
+    /// # Errors
+    /// As [`Wanted::of`], and if the list can't be read.
+    pub fn wanted(&self, text: &str, files: Vec<String>, name: Option<String>) -> Result<Wanted> {
+        let wanted = Wanted::of(text, files, name);
+        let Err(HubError::Unknown(_)) = &wanted else {
+            return wanted;
+        };
+        let registry = Registry::read(&self.options.data)?;
+        match registry.get(text).map(|entry| (entry, &entry.source)) {
+            Some((entry, Source::Downloaded { repo, files, .. })) => Ok(Wanted {
+                name: entry.name.clone(),
+                repo: repo.clone(),
+                files: files.iter().map(|file| file.path.clone()).collect(),
+                licence: known(repo).map(|known| known.licence),
+            }),
+            _ => wanted,
+        }
+    }
+
     /// Downloads a model, or the rest of it, and gives its name.
     ///
     /// # Errors

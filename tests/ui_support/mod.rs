@@ -1,6 +1,8 @@
 //! What the window's tests share: a scripted engine, and the window in a harness.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod models;
+
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;

@@ -3,7 +3,7 @@
 use super::{Env, Session};
 use crate::engine::message::Request as EngineRequest;
 use crate::hub::message::{Event, Request, gigabytes};
-use crate::ui::models::{ModelsAction, Question, source_of};
+use crate::ui::models::{ModelsAction, Question, repository, source_of};
 use crate::ui::state::{Action, ModelState};
 use crate::ui::toasts::Kind;
 
@@ -42,7 +42,29 @@ impl Session {
                         let token = Some(token).filter(|token| !token.trim().is_empty());
                         let request = Request::Download {
                             name: name.clone(),
+                            files: Vec::new(),
                             token,
+                        };
+                        self.begin_task(name, request, env);
+                    }
+                    Some(Question::Repository { name, file, token }) => {
+                        let Some(name) = repository(&name).map(str::to_owned) else {
+                            return;
+                        };
+                        // Of a model of the list more is known, its licence above all.
+                        if let Some(known) = self.models.offered(&name)
+                            && (file.trim().is_empty() || known.gated)
+                        {
+                            self.models.question = Some(Question::download(&known.name));
+                            return;
+                        }
+                        let request = Request::Download {
+                            name: name.clone(),
+                            files: Some(file.trim().to_owned())
+                                .filter(|file| !file.is_empty())
+                                .into_iter()
+                                .collect(),
+                            token: Some(token).filter(|token| !token.trim().is_empty()),
                         };
                         self.begin_task(name, request, env);
                     }
@@ -113,8 +135,8 @@ impl Session {
                 self.models.looking = false;
                 self.models.found = Some(found).filter(|_| self.models.open);
             }
-            Event::Downloaded(name) => {
-                self.end_task(&name);
+            Event::Downloaded { asked, name } => {
+                self.end_task(&asked);
                 self.say(&format!("{name} is downloaded and can be used"));
             }
             Event::Added(name) => {

@@ -68,8 +68,35 @@ pub enum Question {
         /// Whether the artist accepts a licence for non-commercial use.
         accepted: bool,
     },
+    /// Which repository of the hub is to be downloaded.
+    Repository {
+        /// `OWNER/NAME`, or the address of its page.
+        name: String,
+        /// A file of it; empty for a whole diffusers model.
+        file: String,
+        /// As of a download.
+        token: String,
+    },
     /// Whether it is to be removed.
     Remove(String),
+}
+
+/// The repository that an artist names, by itself or by its page: `OWNER/NAME`.
+pub fn repository(text: &str) -> Option<&str> {
+    let text = text.trim().trim_end_matches('/');
+    let name = match text.split_once("://") {
+        Some((_, address)) => address.split_once('/')?.1,
+        None => text,
+    };
+    let mut parts = name.split('/');
+    let whole = parts
+        .by_ref()
+        .take(2)
+        .filter(|part| !part.is_empty())
+        .count()
+        == 2;
+    let plain = !name.contains(char::is_whitespace);
+    (whole && plain && parts.next().is_none()).then_some(name)
 }
 
 impl Question {
@@ -85,7 +112,9 @@ impl Question {
     /// The model.
     pub fn name(&self) -> &str {
         match self {
-            Self::Download { name, .. } | Self::Remove(name) => name,
+            Self::Download { name, .. } | Self::Repository { name, .. } | Self::Remove(name) => {
+                name
+            }
         }
     }
 }
@@ -131,6 +160,16 @@ impl Models {
         self.rows.as_ref()?.iter().find(|row| row.name == name)
     }
 
+    /// The model of the list that a repository of the hub is.
+    pub fn offered(&self, repository: &str) -> Option<&Row> {
+        let is_its = |row: &&Row| {
+            let page = row.page.as_deref();
+            row.origin == Origin::Available
+                && page.is_some_and(|page| self::repository(page) == Some(repository))
+        };
+        self.rows.as_ref()?.iter().find(is_its)
+    }
+
     /// Whether a model is the editor's.
     pub fn is_loaded(&self, row: &Row) -> bool {
         self.loaded.is_some() && source_of(row) == self.loaded
@@ -150,5 +189,32 @@ pub fn show(ctx: &egui::Context, session: &mut Session, out: &mut Vec<Action>) {
     if session.models.open {
         page::show(ctx, session, out);
         question::show(ctx, session, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::repository;
+
+    #[test]
+    fn repositories_are_named_or_pasted() {
+        for text in [
+            "black-forest-labs/FLUX.2-klein-4B",
+            " black-forest-labs/FLUX.2-klein-4B/ ",
+            "https://huggingface.co/black-forest-labs/FLUX.2-klein-4B",
+        ] {
+            assert_eq!(repository(text), Some("black-forest-labs/FLUX.2-klein-4B"));
+        }
+        for text in [
+            "",
+            "klein",
+            "a/b/c",
+            "/b",
+            "a/",
+            "a b/c",
+            "https://huggingface.co/a",
+        ] {
+            assert_eq!(repository(text), None, "{text}");
+        }
     }
 }

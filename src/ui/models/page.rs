@@ -5,8 +5,8 @@ use eframe::egui::{
     ScrollArea, Stroke, Ui, WidgetInfo, vec2,
 };
 
-use super::{ModelsAction, Question};
-use crate::hub::message::{Found, MemoryOf, Origin, Phase, Row, State, gigabytes};
+use super::{ModelsAction, Question, repository};
+use crate::hub::message::{Found, MemoryOf, Origin, Phase, Progress, Row, State, gigabytes};
 use crate::ui::icons;
 use crate::ui::state::{Action, Session};
 use crate::ui::theme::{self, Palette, space};
@@ -48,6 +48,19 @@ pub fn show(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
                 .show(ui, |ui| match (&models.found, &models.rows) {
                     (Some(found), _) => list_found(ui, found, out),
                     (None, Some(rows)) => {
+                        // What is on its way from the hub is in the list once it is here.
+                        let listed = |name: &&String| {
+                            let page = |row: &Row| {
+                                row.page.as_deref().and_then(repository) == Some(name.as_str())
+                            };
+                            rows.iter().any(|row| row.name == **name || page(row))
+                        };
+                        for name in models.tasks.iter().filter(|name| !listed(name)) {
+                            card(ui, |ui| {
+                                ui.label(RichText::new(name).strong());
+                                task(ui, session, name, out);
+                            });
+                        }
                         for row in rows {
                             card(ui, |ui| model(ui, session, row, out));
                         }
@@ -85,6 +98,13 @@ fn footer(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
             if find.clicked() {
                 tell(ModelsAction::Find);
             }
+        }
+        if ui.button("From the hub…").clicked() {
+            tell(ModelsAction::Question(Question::Repository {
+                name: String::new(),
+                file: String::new(),
+                token: String::new(),
+            }));
         }
         if ui.button("Add a folder…").clicked() {
             tell(ModelsAction::Browse { folder: true });
@@ -151,7 +171,7 @@ fn model(ui: &mut Ui, session: &Session, row: &Row, out: &mut Vec<Action>) {
             .color(palette.weak);
         ui.add(Label::new(text).truncate());
     }
-    task(ui, session, row, out);
+    task(ui, session, &row.name, out);
 }
 
 /// What it is, its size and its licence.
@@ -237,11 +257,13 @@ fn buttons(ui: &mut Ui, session: &Session, row: &Row, out: &mut Vec<Action>) {
 }
 
 /// How far its download or check is.
-fn task(ui: &mut Ui, session: &Session, row: &Row, out: &mut Vec<Action>) {
+fn task(ui: &mut Ui, session: &Session, name: &str, out: &mut Vec<Action>) {
     let models = &session.models;
-    let progress = models.progress.as_ref().filter(|p| p.name == row.name);
-    let Some(progress) = progress else {
-        if models.tasks.contains(&row.name) {
+    // A repository gets its name in the list on the way; tasks are done in order.
+    let first = models.tasks.first().is_some_and(|task| task == name);
+    let is_its = |p: &&Progress| p.name == name || first && name.contains('/');
+    let Some(progress) = models.progress.as_ref().filter(is_its) else {
+        if models.tasks.iter().any(|task| task == name) {
             ui.label("Waits for its turn");
         }
         return;
@@ -273,7 +295,7 @@ fn task(ui: &mut Ui, session: &Session, row: &Row, out: &mut Vec<Action>) {
             .fill(palette.accent);
         ui.add(bar);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if named(ui, "Cancel", &row.name, true).clicked() {
+            if named(ui, "Cancel", name, true).clicked() {
                 out.push(Action::Models(ModelsAction::Cancel));
             }
         });

@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, Button, Id, Modal, RichText, Stroke, TextEdit, Ui, vec2};
 
-use super::{ModelsAction, Question};
+use super::{ModelsAction, Question, repository};
 use crate::hub::message::{Origin, Row, gigabytes};
 use crate::ui::questions::plain_button;
 use crate::ui::state::{Action, Session};
@@ -22,6 +22,10 @@ pub fn show(ctx: &egui::Context, session: &mut Session, out: &mut Vec<Action>) {
         .frame(theme::dialog(ctx))
         .show(ctx, |ui| {
             ui.set_width(WIDTH);
+            if let Question::Repository { name, file, token } = &mut question {
+                answer = from_hub(ui, name, file, token);
+                return;
+            }
             let row = models.row(question.name()).cloned();
             let Some(row) = row else {
                 answer = Some(false);
@@ -32,6 +36,7 @@ pub fn show(ctx: &egui::Context, session: &mut Session, out: &mut Vec<Action>) {
                     token, accepted, ..
                 } => answer = download(ui, &row, token, accepted, out),
                 Question::Remove(_) => answer = remove(ui, &row),
+                Question::Repository { .. } => {}
             }
         });
     if answer.is_none() && modal.should_close() {
@@ -82,16 +87,45 @@ fn download(
     let text = if row.gated {
         "Access token, used once and not stored"
     } else {
-        "Access token, only if the hub asks for one; used once and not stored"
+        IF_ASKED
     };
-    let label = ui.label(RichText::new(text).color(palette.weak));
-    let field = TextEdit::singleline(token)
-        .password(true)
-        .hint_text("hf_…")
-        .desired_width(f32::INFINITY);
-    ui.add(field).labelled_by(label.id);
+    field(
+        ui,
+        text,
+        TextEdit::singleline(token).password(true).hint_text("hf_…"),
+    );
     ui.add_space(space::L);
     buttons(ui, "Download", may)
+}
+
+/// What a token is for where the hub may ask for one.
+const IF_ASKED: &str = "Access token, only if the hub asks for one; used once and not stored";
+
+fn field(ui: &mut Ui, text: &str, edit: TextEdit<'_>) -> egui::Response {
+    let label = ui.label(RichText::new(text).color(Palette::of(ui).weak));
+    let edit = ui.add(edit.desired_width(f32::INFINITY));
+    edit.labelled_by(label.id)
+}
+
+/// Which repository is to be downloaded.
+fn from_hub(ui: &mut Ui, name: &mut String, file: &mut String, token: &mut String) -> Option<bool> {
+    ui.heading("Download from the hub");
+    ui.add_space(space::S);
+    ui.label("FLUX.2 [klein] as a diffusers repository, or one file of a repository. Read its licence on its page first");
+    ui.add_space(space::S);
+    let edit = TextEdit::singleline(name).hint_text("owner/name");
+    field(ui, "Repository, or the address of its page", edit);
+    ui.add_space(space::S);
+    let edit = TextEdit::singleline(file).hint_text("name.gguf");
+    field(ui, "File in it; empty for a whole model", edit);
+    ui.add_space(space::S);
+    field(
+        ui,
+        IF_ASKED,
+        TextEdit::singleline(token).password(true).hint_text("hf_…"),
+    );
+    ui.add_space(space::L);
+    buttons(ui, "Download", repository(name).is_some())
 }
 
 fn remove(ui: &mut Ui, row: &Row) -> Option<bool> {
