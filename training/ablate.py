@@ -7,7 +7,7 @@
     python ablate.py full-attention …
     python ablate.py summary        --out runs/ablation
 
-`all` runs the five one after the other. All have the same budget of minutes, seed, batch and schedule, and are judged by
+`all` runs the five one after the other. All have the same budget of minutes or steps, seed, batch and schedule, and are judged by
 `inlay eval --suite` on the same scenes. What differs:
 
 * full: all 13 tasks, context tags, role and control embeddings, `cached` attention.
@@ -106,7 +106,8 @@ def variant(a, name: str):
     words = [sys.executable, HERE / "ablate.py", "train", "--drop", what.get("drop", "nothing"), "--", "--records"]
     words += [*records, "--held-out", held, "--ae", a.ae, "--tokenizer", a.tokenizer, "--run", folder]
     words += ["--residual", residual, "--attention", what.get("attention", "cached"), "--preset", a.preset]
-    words += ["--minutes", a.minutes, "--batch", a.batch, "--seed", a.seed, "--threads", a.threads]
+    words += ["--stop", a.stop] if a.stop else ["--minutes", a.minutes]
+    words += ["--batch", a.batch, "--seed", a.seed, "--threads", a.threads]
     if not (model / "config.json").exists():
         run(words + a.train, a.threads)
         words = [sys.executable, HERE / "export.py", "--ae", a.ae, "--run", folder, "--tokenizer", a.tokenizer]
@@ -264,6 +265,7 @@ def main():
     p.add_argument("what", choices=[*VARIANTS, "all", "summary"])
     p.add_argument("--out", type=Path, required=True)
     p.add_argument("--minutes", type=float, help="training time of each variant")
+    p.add_argument("--stop", type=int, help="training steps of each variant in place of time: equal whatever else the machine does")
     p.add_argument("--pack", type=Path)
     p.add_argument("--ae", type=Path)
     p.add_argument("--tokenizer", type=Path)
@@ -282,7 +284,9 @@ def main():
     # As the shipped model is trained.
     a.train = a.train or ["--lr", "1e-3", "--shift", "0.6", "--high", "0.35", "--shadow", "16", "--ema", "0.995", "--warmup", "40", "--fuse"]
     if a.what != "summary":
-        missing = [f"--{n}" for n in ("minutes", "pack", "ae", "tokenizer") if getattr(a, n) is None]
+        missing = [f"--{n}" for n in ("pack", "ae", "tokenizer") if getattr(a, n) is None]
+        if a.minutes is None and a.stop is None:
+            missing.append("--minutes or --stop")
         if missing:
             p.error(f"{', '.join(missing)} must be given")
         a.out.mkdir(parents=True, exist_ok=True)

@@ -214,6 +214,7 @@ def main():
     p.add_argument("--attention", default="cached")
     p.add_argument("--prediction", default="x0")
     p.add_argument("--minutes", type=float, default=120)
+    p.add_argument("--stop", type=int, help="train for so many steps, whatever time they take, in place of --minutes")
     p.add_argument("--batch", type=int, default=32)
     p.add_argument("--warmup", type=int, default=200, help="steps")
     p.add_argument("--fuse", action="store_true", help="compile the element-wise parts (a minute or two at the start)")
@@ -314,7 +315,8 @@ def main():
         weight = weight * torch.where(b["kind"] == records.PICTURE, 1.0, a.maps)[:, :, None, None, None]
         return (error * weight).sum() / total
 
-    while run.share < 1:
+    share = lambda: min(1.0, step / a.stop) if a.stop else run.share
+    while share() < 1:
         key, b, inputs = samples.batch(a.batch, rng)
         if rng.random() < 0.5:
             key, b, inputs = placement_last(key, b, inputs)
@@ -336,7 +338,7 @@ def main():
         common.check_finite(loss, run, step)
         for optimiser in optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = group["initial"] * common.schedule(run.share, step, a.warmup)
+                group["lr"] = group["initial"] * common.schedule(share(), step, a.warmup)
         net.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -351,10 +353,10 @@ def main():
         if now - last_log > 20:
             run.log(step=step, seen=seen, loss=float(np.mean(running)), norm=float(norm), pool=samples.count,
                     rate=since / (now - last_log))
-            progress.n = int(run.share * a.minutes * 60)
+            progress.n = int(share() * a.minutes * 60)
             progress.set_postfix(step=step, loss=f"{np.mean(running):.4f}", pool=samples.count, rate=f"{since / (now - last_log):.1f}/s")
             last_log, since, running = now, 0, []
-        if now - last_save > 300 or run.share >= 1:
+        if now - last_save > 300 or share() >= 1:
             last_save = now
             run.save(model=net.state_dict(), optimisers=[o.state_dict() for o in optimisers], ema=ema.state(), step=step, seen=seen, meta=meta)
             if held.count:

@@ -3,10 +3,10 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::doc::Plane;
 use crate::doc::contact::shade;
 use crate::doc::poisson::{FILL_REACH, widened};
 use crate::doc::texture::fill_texture;
+use crate::doc::{Level, Plane};
 
 /// A cut-out over one colour.
 pub fn over(cut: &[[u8; 4]], ground: [u8; 3]) -> Vec<[u8; 3]> {
@@ -60,6 +60,7 @@ pub fn collage(
     cut: &[[u8; 4]],
     object: &[u8],
     size: usize,
+    level: Level,
     grounded: bool,
     rng: &mut ChaCha8Rng,
 ) -> Option<Vec<[u8; 3]>> {
@@ -80,13 +81,15 @@ pub fn collage(
             |a: u32, b: u32| (a + b) as f32 / 2.0 + rng.random_range(-reach..reach.max(1e-3));
         let centre = [about(x0, x1), about(y0, y1)];
         (
-            (ratios[0] * ratios[1]).sqrt() * rng.random_range(0.85..1.15f32),
+            [(ratios[0] * ratios[1]).sqrt() * rng.random_range(0.85..1.15f32); 2],
             rng.random_range(-0.14..0.14f32),
             centre,
         )
     } else {
-        let factor = ratios[0].min(ratios[1]) * rng.random_range(0.97..1.06f32);
-        let high = factor * extent(b0, b1);
+        let about = rng.random_range(0.97..1.06f32);
+        let most = ratios[0].min(ratios[1]) * level.most_stretch() as f32;
+        let factor = ratios.map(|ratio| ratio.min(most) * about);
+        let high = factor[1] * extent(b0, b1);
         (
             factor,
             0.0,
@@ -95,8 +98,8 @@ pub fn collage(
     };
     let from = [(a0 + a1) as f32 / 2.0, (b0 + b1) as f32 / 2.0];
     let ground = if grounded {
-        let foot = [centre[0], centre[1] + factor * extent(b0, b1) / 2.0];
-        &shaded(canvas, size, foot, factor * extent(a0, a1))
+        let foot = [centre[0], centre[1] + factor[1] * extent(b0, b1) / 2.0];
+        &shaded(canvas, size, foot, factor[0] * extent(a0, a1))
     } else {
         canvas
     };
@@ -122,7 +125,13 @@ pub fn moved(canvas: &[[u8; 3]], from: &Plane, to: &Plane, size: usize) -> Optio
     let middle = [(a0 + a1) as f32 / 2.0, (b0 + b1) as f32 / 2.0];
     let ground = cleared(canvas, from, size);
     Some(turned_over(
-        &ground, &cut, size, middle, centre, factor, 0.0,
+        &ground,
+        &cut,
+        size,
+        middle,
+        centre,
+        [factor; 2],
+        0.0,
     ))
 }
 
@@ -146,14 +155,14 @@ pub fn cleared(canvas: &[[u8; 3]], mask: &Plane, size: usize) -> Vec<[u8; 3]> {
         .collect()
 }
 
-/// `cut` over `canvas`: its point `from` at `centre`, `factor` times as large, turned by `angle` radians.
+/// `cut` over `canvas`: its point `from` at `centre`, `factor` times as wide and high, turned by `angle` radians.
 fn turned_over(
     canvas: &[[u8; 3]],
     cut: &[[u8; 4]],
     size: usize,
     from: [f32; 2],
     centre: [f32; 2],
-    factor: f32,
+    factor: [f32; 2],
     angle: f32,
 ) -> Vec<[u8; 3]> {
     let (s, c) = angle.sin_cos();
@@ -165,8 +174,8 @@ fn turned_over(
             let mut sum = [0.0f32; 4];
             for (ox, oy) in [(-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25)] {
                 let (px, py) = (dx + ox, dy + oy);
-                let u = from[0] + (c * px + s * py) / factor;
-                let v = from[1] + (c * py - s * px) / factor;
+                let u = from[0] + (c * px + s * py) / factor[0];
+                let v = from[1] + (c * py - s * px) / factor[1];
                 if u < 0.0 || v < 0.0 || u >= size as f32 || v >= size as f32 {
                     continue;
                 }

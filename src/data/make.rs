@@ -135,6 +135,7 @@ impl Studio<'_> {
                 cut,
                 &object,
                 self.size,
+                plan.level.unwrap_or(Level::Box),
                 grounded,
                 rng,
             )?),

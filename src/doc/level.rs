@@ -66,12 +66,12 @@ impl Level {
     }
 
     /// How far, as a ratio, an object may be stretched to fill the width and height of a mask of this level: seen from
-    /// another side it has another shape, but a box says little of which.
+    /// another side it has another shape. The coarser the mask, the less it says of which; a tenth is hardly seen.
     pub fn most_stretch(self) -> f64 {
         match self {
             Level::Exact => 3.0,
-            Level::Outline => 1.6,
-            Level::Blob | Level::Box => 1.2,
+            Level::Outline => 1.35,
+            Level::Blob | Level::Box => 1.1,
         }
     }
 

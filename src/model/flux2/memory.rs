@@ -260,13 +260,8 @@ mod tests {
         for (element, stored, cpu, gpu) in [
             (Element::F32, 400, 400, 200),
             (Element::Bf16, 200, 200, 200),
-            (Element::Fp8, 100, 100, 200),
-            (
-                Element::Ggml(candle_core::quantized::GgmlDType::Q4K),
-                57,
-                57,
-                57,
-            ),
+            (Element::F8E4M3, 100, 100, 200),
+            (Element::Ggml(12), 57, 57, 57),
         ] {
             assert_eq!(bytes(transformer, element, stored, MemoryOf::Cpu), cpu);
             assert_eq!(bytes(transformer, element, stored, MemoryOf::Gpu), gpu);
