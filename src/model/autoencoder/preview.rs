@@ -31,8 +31,8 @@ static FILES: &[(&str, &[u8])] = &[
 pub struct PreviewDecoder(Form);
 
 enum Form {
-    Plain(plain::Decoder),
-    Fused(fused::Decoder),
+    Plain(Box<plain::Decoder>),
+    Fused(Box<fused::Decoder>),
 }
 
 /// config.json.
@@ -63,8 +63,8 @@ impl PreviewDecoder {
         let tensors = tensors(WEIGHTS_FILE, &source.read(WEIGHTS_FILE)?, &wanted, device)?;
         let r = Reader::new(&tensors, WEIGHTS_FILE, kernels);
         Ok(Self(match kernels {
-            Kernels::Plain => Form::Plain(plain::Decoder::new(&about.decoder, &r)?),
-            Kernels::Fused => Form::Fused(fused::Decoder::new(&about.decoder, &r)?),
+            Kernels::Plain => Form::Plain(Box::new(plain::Decoder::new(&about.decoder, &r)?)),
+            Kernels::Fused => Form::Fused(Box::new(fused::Decoder::new(&about.decoder, &r)?)),
         }))
     }
 
