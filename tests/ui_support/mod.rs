@@ -127,7 +127,7 @@ impl Scripted {
 
     /// Adds a quick look at one of them to the estimates: stripes of 4 pixels.
     pub fn look(&self, of: usize, side: usize) {
-        let stripe = |at: usize| f32::from(u8::from(at / 4 % 2 == 0));
+        let stripe = |at: usize| f32::from(u8::from((at / 4).is_multiple_of(2)));
         let plane = || (0..side * side).map(|i| stripe(i % side));
         let rgb = plane().chain(plane()).chain((0..side * side).map(|_| 0.2));
         let look = Look {
