@@ -503,3 +503,25 @@ fn a_recipe_of_another_model_warns_and_runs() {
         "This recipe was made with the model flux: with toy the result will differ"
     );
 }
+
+#[test]
+fn maps_are_seen_square_and_come_out_in_the_canvas_size() {
+    let mut toy = Toy::default();
+    let canvas = speckled(200, 120, 5, false);
+    let map = with_picture(
+        words("The depth map of IMG1."),
+        Role::Canvas,
+        canvas.clone(),
+    );
+    let told = events(&map, &mut toy);
+    assert!(previews_of(&told).iter().all(|p| p.shape == [4, 8, 8]));
+    let made = outputs_of(&told);
+    assert_eq!(
+        (made[0].picture.width(), made[0].picture.height()),
+        (200, 120)
+    );
+    // A picture keeps its shape.
+    let edit = with_picture(words("Make IMG1 darker."), Role::Canvas, canvas);
+    let told = events(&edit, &mut toy);
+    assert!(previews_of(&told).iter().all(|p| p.shape[1] < p.shape[2]));
+}

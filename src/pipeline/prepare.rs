@@ -266,7 +266,17 @@ fn canvas_frame(
             height: size.1,
         };
         let crop = given.unwrap_or(whole);
-        let frame = Frame::fixed(crop, resolution, multiple);
+        // A small model reads pictures of the shape that it was trained on, and a map can be squeezed and stretched
+        // back: in wide pictures it took the edges for objects.
+        let square = info.family == Family::UniReal && job.spec.is_map();
+        let frame = match square {
+            true => Frame {
+                crop,
+                width: resolution,
+                height: resolution,
+            },
+            false => Frame::fixed(crop, resolution, multiple),
+        };
         // Words alone may change the whole picture, but a given crop must be joined to what is around it.
         let region = (crop != whole).then(|| Region {
             editable: Plane::filled(crop.width, crop.height, 255),
