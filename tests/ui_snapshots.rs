@@ -7,7 +7,7 @@ use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::Queryable;
 use inlay::engine::message::Event;
 use inlay::pipeline::event::CropRect;
-use ui_support::{settle, window};
+use ui_support::{Scripted, settle, window};
 
 /// Rasterisers differ at edges: a pixel may be off by a little, and some by more.
 fn tolerant() -> SnapshotOptions {
@@ -28,11 +28,8 @@ fn the_sample_in_the_light() {
     window.snapshot_options("sample_light_1.5", &tolerant());
 }
 
-#[test]
-fn outputs_in_the_making() {
-    let (mut window, engine) = window([960.0, 640.0], 1.0, Theme::Dark, None);
-    window.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
-    settle(&mut window);
+/// Two of the running job's four outputs have estimates.
+fn estimate(engine: &Scripted) {
     let (id, _) = engine.job();
     engine.tell(Event::Progress(id, 3, 12, 4.0, 12.0));
     let crop = CropRect {
@@ -42,6 +39,14 @@ fn outputs_in_the_making() {
         height: 160,
     };
     engine.preview(4, 2, crop);
+}
+
+#[test]
+fn outputs_in_the_making() {
+    let (mut window, engine) = window([960.0, 640.0], 1.0, Theme::Dark, None);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    settle(&mut window);
+    estimate(&engine);
     window.step();
     window.run();
     window.snapshot_options("running", &tolerant());
@@ -57,14 +62,7 @@ fn the_output_that_is_looked_at_is_sharp() {
     window.step();
     window.get_by_label("Result 1").click();
     settle(&mut window);
-    engine.tell(Event::Progress(id, 3, 12, 4.0, 12.0));
-    let crop = CropRect {
-        x: 430,
-        y: 220,
-        width: 160,
-        height: 160,
-    };
-    engine.preview(4, 2, crop);
+    estimate(&engine);
     engine.look(0, 128);
     window.step();
     window.run();
