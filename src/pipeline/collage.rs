@@ -139,13 +139,13 @@ impl Laid {
         }
     }
 
-    /// Lays an object (colours times cover) over it.
-    fn over(&mut self, object: &Laid) {
-        let pixels = self.values.chunks_exact_mut(3).zip(&mut self.cover);
-        let object = object.values.chunks_exact(3).zip(&object.cover);
-        for ((pixel, cover), (colours, alpha)) in pixels.zip(object) {
-            *cover = cover.max(*alpha);
-            for (value, colour) in pixel.iter_mut().zip(colours) {
+    /// Lays an object (colours times cover, `wide` pixels wide) over it (`width` pixels wide), its corner at `at`.
+    fn over(&mut self, object: &Laid, wide: usize, width: usize, at: (usize, usize)) {
+        let colours = object.values.chunks_exact(3);
+        for (i, (colour, alpha)) in colours.zip(&object.cover).enumerate() {
+            let to = (at.1 + i / wide) * width + at.0 + i % wide;
+            self.cover[to] = self.cover[to].max(*alpha);
+            for (value, colour) in self.values[to * 3..].iter_mut().zip(colour) {
                 *value = (*value * (1.0 - alpha) + colour).clamp(0.0, 1.0);
             }
         }
@@ -275,22 +275,23 @@ pub(super) fn paste(
             *value = f32::from(picture.pixel(x, y.max(0) as u32)[3]) / 255.0;
         }
     });
-    let mut object = Laid {
-        values: vec![0.0; size.0 * size.1 * 3],
-        cover: vec![0.0; size.0 * size.1],
+    let object = Laid {
+        values: colour,
+        cover: alpha.into_iter().map(|a| a.clamp(0.0, 1.0)).collect(),
     };
-    for row in 0..h {
-        for column in 0..w {
-            let from = row * w + column;
-            let to = (y + row) * size.0 + x + column;
-            object.cover[to] = alpha[from].clamp(0.0, 1.0);
-            object.values[to * 3..to * 3 + 3].copy_from_slice(&colour[from * 3..from * 3 + 3]);
+    match &fit.silhouette {
+        None => laid.over(&object, w, size.0, (x, y)),
+        Some(silhouette) => {
+            // It may reach beyond where it is now.
+            let mut whole = Laid {
+                values: vec![0.0; size.0 * size.1 * 3],
+                cover: vec![0.0; size.0 * size.1],
+            };
+            whole.over(&object, w, size.0, (x, y));
+            whole.bend(silhouette, size.0);
+            laid.over(&whole, size.0, size.0, (0, 0));
         }
     }
-    if let Some(silhouette) = &fit.silhouette {
-        object.bend(silhouette, size.0);
-    }
-    laid.over(&object);
     true
 }
 

@@ -51,7 +51,9 @@ pub fn show(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
                         // What is on its way from the hub is in the list once it is here.
                         let listed = |name: &&String| {
                             let page = |row: &Row| {
-                                row.page.as_deref().and_then(repository) == Some(name.as_str())
+                                row.origin == Origin::Downloaded
+                                    && row.page.as_deref().and_then(repository)
+                                        == Some(name.as_str())
                             };
                             rows.iter().any(|row| row.name == **name || page(row))
                         };
