@@ -12,7 +12,7 @@ use egui_kittest::kittest::Queryable;
 use inlay::doc::{Document, Edit, Level, Picture};
 use inlay::io::project;
 use inlay::ui::{App, Start};
-use ui_support::{Dropped, Scripted, settle, window_with};
+use ui_support::{Dropped, Scripted, settle, until, window_with};
 
 type Window = Harness<'static, App>;
 
@@ -213,6 +213,8 @@ fn recent_projects_are_kept_from_session_to_session() {
     }
     std::fs::remove_file(&first).unwrap();
     let (mut window, _) = window(&[], Some(&data));
+    // The list is read on a thread of its own.
+    until(&mut window, |app| !app.session.project.recent.is_empty());
     assert_eq!(window.state().session.project.recent, [second]);
     click(&mut window, "File");
     window.get_by_label_contains("Open recent").click();

@@ -448,6 +448,8 @@ impl eframe::App for App {
     }
 
     fn on_exit(&mut self) {
+        // What changed since the last frame.
+        self.keep();
         self.files.finish();
         if let Some(journal) = &mut self.journal {
             journal.finish();

@@ -114,7 +114,12 @@ impl Session {
                 Vec::new()
             }
             Outcome::Recent(list) => {
-                self.project.recent = list;
+                // A project may have been opened before the list was read.
+                let recent = &mut self.project.recent;
+                let older = list.into_iter().filter(|path| !recent.contains(path));
+                let older: Vec<_> = older.collect();
+                recent.extend(older);
+                recent.truncate(RECENT);
                 Vec::new()
             }
             _ => Vec::new(),
