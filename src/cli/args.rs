@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::data::command::DataCommand;
+use crate::eval::collages::CollagesArgs;
 use crate::eval::command::EvalArgs;
 use crate::world::command::{WorldBenchArgs, WorldCommand};
 
@@ -40,12 +41,23 @@ pub enum Command {
     Models(ModelsCommand),
     /// Make training samples from an asset pack
     #[command(subcommand)]
-    Data(DataCommand),
+    Data(Data),
     /// Look at the scenes that samples are made of
     #[command(subcommand)]
     World(WorldCommand),
     /// Compare a model with pasting and seamless pasting
     Eval(Box<EvalArgs>),
+}
+
+/// Make training samples from an asset pack.
+#[derive(Debug, Subcommand)]
+pub enum Data {
+    /// What needs no pipeline.
+    #[command(flatten)]
+    Made(DataCommand),
+    /// Write the collages that the program would lay for a stream's samples, beside the true pictures: what a model
+    /// learns light from.
+    Collages(CollagesArgs),
 }
 
 /// Arguments of `inlay generate`.

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{BenchArgs, BenchCommand, Cli, Command};
+use args::{BenchArgs, BenchCommand, Cli, Command, Data};
 use error::CliError;
 
 /// Runs the program and gives its exit code.
@@ -71,7 +71,12 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
             crate::world::command::run(&command).map_err(CliError::from)
         }
         Some(Command::Eval(args)) => crate::eval::command::run(&args).map_err(CliError::from),
-        Some(Command::Data(command)) => crate::data::command::run(command).map_err(CliError::from),
+        Some(Command::Data(Data::Made(command))) => {
+            crate::data::command::run(command).map_err(CliError::from)
+        }
+        Some(Command::Data(Data::Collages(args))) => {
+            crate::eval::collages::run(&args).map_err(CliError::from)
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use super::video::samples::{Words, samples};
 use super::video::shard::Shards;
 use crate::world::pack::{Pack, Split};
 
-/// Make training samples from an asset pack.
+/// What `inlay data` makes without the pipeline.
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
     /// Print the captions of a stream's samples, one a line, without rendering anything.
@@ -29,7 +29,7 @@ pub enum DataCommand {
 }
 
 /// Where samples come from.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct SourceArgs {
     /// The asset pack's folder
     #[arg(long, value_name = "DIR")]
@@ -145,7 +145,11 @@ pub fn run(command: DataCommand) -> anyhow::Result<()> {
     }
 }
 
-fn maker(source: &SourceArgs, tokenizer: Option<&Path>) -> anyhow::Result<Maker> {
+/// The maker of these samples.
+///
+/// # Errors
+/// A pack or tokenizer that can't be read, or task weights that can't be understood.
+pub fn maker(source: &SourceArgs, tokenizer: Option<&Path>) -> anyhow::Result<Maker> {
     let pack = Pack::open(&source.pack, source.split)?;
     let weights = weights(source.tasks.as_deref())?;
     Maker::weighted(pack, tokenizer, source.size, source.seed, weights)

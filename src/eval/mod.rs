@@ -3,6 +3,7 @@
 pub mod baseline;
 pub mod case;
 pub mod ceiling;
+pub mod collages;
 pub mod command;
 pub mod folder;
 pub mod metrics;

@@ -156,6 +156,7 @@ mod tests {
             shift: 1.0,
             grain: 0.0,
             family: Family::Flux2 { guided: false },
+            lights: false,
         }
     }
 

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use super::error::PipelineError;
 use super::event::CropRect;
 use super::frame::Frame;
-use super::generator::{Cancel, InputImage, Inputs};
-use super::prepare::{CanvasPart, canvas_rgb, collage_ground, cut, go_on, key, window_in};
+use super::generator::{Cancel, GeneratorInfo, InputImage, Inputs};
+use super::light::{Light, LightInput, unlike};
+use super::prepare::{CanvasPart, Lamp, canvas_rgb, collage_ground, cut, go_on, key, window_in};
 use super::read::{cut_out_bounds, rgb};
 use super::resample::{Window, resampled};
 use super::start::start;
@@ -19,34 +20,84 @@ use crate::doc::job::JobInput;
 use crate::doc::silhouette::bend;
 use crate::doc::{ControlKind, Job, Level, Picture, Role};
 
-/// Gives the model a rough collage if the job needs one, and the composition the collage at full resolution.
+/// Gives the model a rough collage if the job needs one, and the composition the collage at full resolution; both in
+/// the light that `lamp` gives them.
 pub(super) fn add_collage(
     job: &Job,
+    info: &GeneratorInfo,
     inputs: &mut Inputs,
     part: &mut CanvasPart,
     frame: &Frame,
-    room: usize,
+    lamp: &mut Lamp<'_>,
     cancel: &Cancel,
 ) -> Result<(), PipelineError> {
-    let placement = |input: &JobInput| input.kind == Some(ControlKind::Placement);
-    if let Some(at) = job.spec.inputs.iter().position(placement) {
+    let masks = inputs.images.get(job.pictures.len()..).unwrap_or_default();
+    let mut masked = vec![0.0f32; part.rgb.len() / 3];
+    for mask in masks {
+        for (all, one) in masked.iter_mut().zip(&mask.values) {
+            *all = all.max(*one);
+        }
+    }
+    let canvas = part.rgb.clone();
+    let mut light = |laid: &[f32], cover: &[f32]| {
+        if !info.lights {
+            return Ok(None);
+        }
         go_on(cancel)?;
-        let given = &job.pictures[at];
-        let picture = given_collage(given, &part.picture, frame.crop);
-        part.collage = Some((Arc::new(picture), Cover::Unknown));
-        return Ok(());
-    }
-    if inputs.images.len() >= room {
-        return Ok(());
-    }
+        lamp(&LightInput {
+            width: frame.width,
+            height: frame.height,
+            canvas: canvas.clone(),
+            laid: laid.to_vec(),
+            cover: cover.to_vec(),
+            masked: masked.clone(),
+        })
+    };
     let size = (frame.width as usize, frame.height as usize);
     let (width, height) = (frame.crop.width, frame.crop.height);
     let full = (width as usize, height as usize);
-    let masks = &inputs.images[job.pictures.len()..];
+    let placement = |input: &JobInput| input.kind == Some(ControlKind::Placement);
+    if let Some(at) = job.spec.inputs.iter().position(placement) {
+        go_on(cancel)?;
+        let mut values = given_collage(&job.pictures[at], &part.picture, frame.crop);
+        let image = &mut inputs.images[at];
+        let cover = unlike(&image.values, &part.rgb);
+        let cover = match light(&image.values, &cover)? {
+            None => Cover::Unknown,
+            Some(light) => {
+                light.on_unknown(&mut image.values, &part.rgb, &cover, size);
+                image.key = key(&image.values, frame.width, frame.height);
+                let ground = canvas_rgb(&part.picture, frame.crop, full);
+                let whole = unlike(&values, &ground);
+                light.on_unknown(&mut values, &ground, &whole, full);
+                Cover::Objects(cover)
+            }
+        };
+        part.collage = Some((Arc::new(opaque(&values, width, height)), cover));
+        return Ok(());
+    }
+    if inputs.images.len() >= info.max_inputs {
+        return Ok(());
+    }
     let mask = |region: usize| masks[region].values.clone();
-    let (values, full, cover) = match collage(job, inputs, size, || part.rgb.clone(), mask) {
-        Some(small) => {
+    let ground = || part.rgb.clone();
+    let unlit = Laying {
+        shaded: !info.lights,
+        light: None,
+    };
+    let (values, full, cover) = match collage(job, inputs, size, ground, mask, unlit) {
+        Some(mut small) => {
             go_on(cancel)?;
+            let light = light(&small.values, &small.cover)?;
+            let lit = Laying {
+                shaded: light.is_none(),
+                light: light.as_ref(),
+            };
+            if light.is_some()
+                && let Some(again) = collage(job, inputs, size, ground, mask, lit)
+            {
+                small = again;
+            }
             let ground = || canvas_rgb(&part.picture, frame.crop, full);
             let mask = |region: usize| {
                 let mask = cut(&job.masks[region], frame.crop);
@@ -55,16 +106,22 @@ pub(super) fn add_collage(
                     .map(|v| f32::from(*v) / 255.0)
                     .collect()
             };
-            let full = collage(job, inputs, full, ground, mask);
+            let full = collage(job, inputs, full, ground, mask, lit);
             let cover = Cover::Objects(small.cover);
             (small.values, full.map(|full| full.values), cover)
         }
         None => {
-            let Some(start) = start(job, inputs, part, frame, cancel)? else {
+            let Some(mut start) = start(job, inputs, part, frame, cancel)? else {
                 return Ok(());
             };
-            let cover = Cover::OnFilled(start.small.cover);
-            (start.small.values, Some(start.full), cover)
+            let small = start.small(size, None);
+            let light = light(&small.values, &small.cover)?;
+            let small = match &light {
+                None => small,
+                light => start.small(size, light.as_ref()),
+            };
+            let full = start.full(full, light.as_ref());
+            (small.values, Some(full), Cover::OnFilled(small.cover))
         }
     };
     part.collage = full.map(|full| (Arc::new(opaque(&full, width, height)), cover));
@@ -84,14 +141,13 @@ pub(super) fn add_collage(
 }
 
 /// An artist's own collage over the canvas, of the crop's size.
-fn given_collage(given: &Picture, canvas: &Picture, crop: CropRect) -> Picture {
+fn given_collage(given: &Picture, canvas: &Picture, crop: CropRect) -> Vec<f32> {
     let part = window_in(given, crop, Some(canvas));
     let ground = collage_ground(given, Some(canvas));
     let size = (crop.width as usize, crop.height as usize);
-    let values = resampled(part, size, 3, &mut |y, x, row| {
+    resampled(part, size, 3, &mut |y, x, row| {
         rgb(given, y, x, row, &ground);
-    });
-    opaque(&values, crop.width, crop.height)
+    })
 }
 
 fn opaque(values: &[f32], width: u32, height: u32) -> Picture {
@@ -139,6 +195,14 @@ impl Laid {
         }
     }
 
+    /// Lays an object (colours times cover, of its size) over it.
+    fn over_whole(&mut self, mut object: Laid, size: (usize, usize), light: Option<&Light>) {
+        if let Some(light) = light {
+            light.on_objects(&mut object.values, &object.cover, size);
+        }
+        self.over(&object, size.0, size.0, (0, 0));
+    }
+
     /// Lays an object (colours times cover, `wide` pixels wide) over it (`width` pixels wide), its corner at `at`.
     fn over(&mut self, object: &Laid, wide: usize, width: usize, at: (usize, usize)) {
         let colours = object.values.chunks_exact(3);
@@ -153,22 +217,34 @@ impl Laid {
 }
 
 /// How a cut-out is laid.
-pub(super) struct Fit {
+pub(super) struct Fit<'a> {
     /// On a ground as dark as under objects on average.
     pub shaded: bool,
     /// How far it may be stretched to fill its place, as a ratio; 1 keeps its shape.
     pub stretch: f64,
     /// What it is bent into: how far each pixel is to be covered, 0..1.
     pub silhouette: Option<Vec<f32>>,
+    /// The light it stands in.
+    pub light: Option<&'a Light>,
 }
 
-impl Fit {
+impl Fit<'_> {
     /// As it is.
     pub const PLAIN: Self = Self {
         shaded: false,
         stretch: 1.0,
         silhouette: None,
+        light: None,
     };
+}
+
+/// What a collage's objects and ground look like.
+#[derive(Clone, Copy)]
+struct Laying<'a> {
+    /// The ground is as dark as under objects on average.
+    shaded: bool,
+    /// The light on both.
+    light: Option<&'a Light>,
 }
 
 /// The collage of a job at `size` pixels, on the crop of the canvas that `ground` gives; `None` if no
@@ -180,6 +256,7 @@ fn collage(
     size: (usize, usize),
     ground: impl FnOnce() -> Vec<f32>,
     mask: impl Fn(usize) -> Vec<f32>,
+    laying: Laying<'_>,
 ) -> Option<Laid> {
     let regions = &job.spec.regions;
     let region = |at: usize| regions.iter().position(|r| r.asset == Some(at));
@@ -202,11 +279,15 @@ fn collage(
         values: ground(),
         cover: vec![0.0; size.0 * size.1],
     };
+    if let Some(light) = laying.light {
+        light.on_ground(&mut laid.values, size);
+    }
     let mut any = false;
     for (picture, placed, region) in placed {
         let level = regions[region].level;
         let fit = Fit {
-            shaded: true,
+            shaded: laying.shaded,
+            light: laying.light,
             stretch: level.most_stretch(),
             silhouette: (level == Level::Exact).then(|| mask(region)),
         };
@@ -235,7 +316,7 @@ pub(super) fn paste(
     size: (usize, usize),
     picture: &Picture,
     placed: [f32; 4],
-    fit: &Fit,
+    fit: &Fit<'_>,
 ) -> bool {
     if !picture.has_alpha() {
         return false;
@@ -279,19 +360,20 @@ pub(super) fn paste(
         values: colour,
         cover: alpha.into_iter().map(|a| a.clamp(0.0, 1.0)).collect(),
     };
-    match &fit.silhouette {
-        None => laid.over(&object, w, size.0, (x, y)),
-        Some(silhouette) => {
-            // It may reach beyond where it is now.
-            let mut whole = Laid {
-                values: vec![0.0; size.0 * size.1 * 3],
-                cover: vec![0.0; size.0 * size.1],
-            };
-            whole.over(&object, w, size.0, (x, y));
-            whole.bend(silhouette, size.0);
-            laid.over(&whole, size.0, size.0, (0, 0));
-        }
+    if fit.silhouette.is_none() && fit.light.is_none() {
+        laid.over(&object, w, size.0, (x, y));
+        return true;
     }
+    let mut whole = Laid {
+        values: vec![0.0; size.0 * size.1 * 3],
+        cover: vec![0.0; size.0 * size.1],
+    };
+    whole.over(&object, w, size.0, (x, y));
+    if let Some(silhouette) = &fit.silhouette {
+        // It may reach beyond where it is now.
+        whole.bend(silhouette, size.0);
+    }
+    laid.over_whole(whole, size, fit.light);
     true
 }
 

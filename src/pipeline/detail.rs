@@ -14,6 +14,7 @@
 //! G, falling to 0 where it does not: context-adaptive gains, as in the fusion of satellite pictures.
 
 use super::blend::Rgb;
+use super::light::unlike;
 
 /// The window's reach in pixels of the model's picture.
 const REACH: usize = 4;
@@ -30,8 +31,6 @@ const COLOURED: f32 = 0.3;
 /// Beside what was laid in, what is less than the first from a mere shade of the ground is one, what is more than the
 /// second is something made; root mean squares of RGB.
 const SPILT: (f32, f32) = (0.08, 0.2);
-/// The difference from the canvas, in 0..1, from which on a pixel is surely of what was laid in.
-const LAID: f32 = 0.06;
 /// Below this variance of the collage the slope is the ratio of the means: light on an even ground.
 const EVEN: f32 = 2e-3;
 /// The unexplained variance at which half of the detail is taken over.
@@ -82,13 +81,7 @@ impl Base {
 
     /// `canvas` with something laid into it, wherever `collage` differs from it; both RGB in 0..1, of one size.
     pub fn unlike(collage: Vec<f32>, canvas: &[f32]) -> Self {
-        let pixels = collage.chunks_exact(3).zip(canvas.chunks_exact(3));
-        let laid: Vec<f32> = pixels
-            .map(|(a, b)| {
-                let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());
-                (apart.fold(0.0, f32::max) / LAID).min(1.0)
-            })
-            .collect();
+        let laid = unlike(&collage, canvas);
         Self {
             shade: laid.iter().any(|l| *l > 0.0).then_some(BESIDE),
             rgb: collage,

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use candle_core::Tensor;
 
+use super::light::{Light, LightInput};
 use crate::doc::job::MaskedMode;
 use crate::doc::{ControlKind, Level, Role};
 
@@ -51,6 +52,8 @@ pub struct GeneratorInfo {
     pub grain: f64,
     /// How it wants its pictures, masks and words.
     pub family: Family,
+    /// Whether [`Generator::light`] lights collages.
+    pub lights: bool,
 }
 
 /// One input picture, at the size the model is to see it.
@@ -187,6 +190,14 @@ pub trait Generator {
     /// What the artist should know about the last call of `prepare` (a prompt that was cut, …), once.
     fn take_warnings(&mut self) -> Vec<String> {
         Vec::new()
+    }
+    /// Light for a collage; `None` from models that know nothing about it ([`GeneratorInfo::lights`]).
+    fn light(
+        &mut self,
+        _input: &LightInput,
+        _cancel: &Cancel,
+    ) -> Result<Option<Light>, GeneratorError> {
+        Ok(None)
     }
     /// An RGB picture (0..1, interleaved, sides multiples of `multiple`) as a `[1, C, h, w]` latent.
     fn encode(&mut self, rgb: &[f32], width: u32, height: u32) -> Result<Tensor, GeneratorError>;

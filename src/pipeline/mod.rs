@@ -11,6 +11,7 @@ pub mod flux2;
 pub mod frame;
 pub mod generator;
 mod join;
+pub mod light;
 mod look;
 pub mod prepare;
 mod read;

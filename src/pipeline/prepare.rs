@@ -9,6 +9,7 @@ use super::error::PipelineError;
 use super::event::CropRect;
 use super::frame::Frame;
 use super::generator::{Cancel, Family, GeneratorInfo, InputImage, Inputs};
+use super::light::{Light, LightInput};
 use super::read::{grey, on_ground, plane, rgb};
 use super::resample::{Window, resampled};
 use crate::doc::job::JobInput;
@@ -140,10 +141,14 @@ fn editable_union(job: &Job, cancel: &Cancel) -> Result<Plane, PipelineError> {
     Ok(union.unwrap_or_else(|| Plane::filled(1, 1, 0)))
 }
 
+/// Asks the generator for light.
+pub(super) type Lamp<'a> = dyn FnMut(&LightInput) -> Result<Option<Light>, PipelineError> + 'a;
+
 /// Builds everything the generator needs; the job has been validated.
 pub(super) fn prepare(
     job: &Job,
     info: &GeneratorInfo,
+    lamp: &mut Lamp<'_>,
     cancel: &Cancel,
 ) -> Result<Prepared, PipelineError> {
     let compiled = job.spec.compile()?;
@@ -203,7 +208,7 @@ pub(super) fn prepare(
     if info.family == Family::UniReal
         && let Some(part) = &mut canvas
     {
-        add_collage(job, &mut inputs, part, &frame, info.max_inputs, cancel)?;
+        add_collage(job, info, &mut inputs, part, &frame, lamp, cancel)?;
     }
     Ok(Prepared {
         inputs,
@@ -501,6 +506,7 @@ mod tests {
             shift: 1.0,
             grain: 0.0,
             family: Family::UniReal,
+            lights: false,
         }
     }
 

@@ -13,6 +13,7 @@ use super::error::PipelineError;
 use super::event::{CropRect, JobEvent, Look, OutputPicture, Preview};
 use super::generator::{Branch, Cancel, Family, Focus, Generator, GeneratorInfo};
 use super::join::{self, Joining};
+use super::light::LightInput;
 use super::look::look;
 use super::prepare::{CanvasPart, Prepared, latent_cells, prepare, shares};
 use crate::doc::job::MaskedMode;
@@ -78,7 +79,8 @@ pub fn run_with(
         on_event(JobEvent::Warning(warning));
     }
     on_event(JobEvent::Preparing);
-    let prepared = prepare(job, &info, cancel)?;
+    let mut lamp = |input: &LightInput| Ok(generator.light(input, cancel)?);
+    let prepared = prepare(job, &info, &mut lamp, cancel)?;
     go_on(cancel)?;
     generator.prepare(&prepared.inputs, cancel)?;
     if let Some(text) = generator.sent_text() {

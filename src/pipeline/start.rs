@@ -9,6 +9,7 @@ use super::collage::{Fit, Laid, meant, paste};
 use super::error::PipelineError;
 use super::frame::Frame;
 use super::generator::{Cancel, Inputs};
+use super::light::Light;
 use super::prepare::{CanvasPart, bounds_in, canvas_rgb, go_on};
 use super::resample::{Window, resampled};
 use crate::doc::level::shown_mask;
@@ -22,10 +23,45 @@ const MOST_TEXTURE: usize = 512;
 
 /// A start.
 pub(super) struct Start {
-    /// At the model's size.
-    pub small: Laid,
-    /// At the crop's own size: RGB in 0..1.
-    pub full: Vec<f32>,
+    /// The ground at the model's size: RGB in 0..1.
+    small: Vec<f32>,
+    /// The same at the crop's own size.
+    full: Vec<f32>,
+    /// What is moved, and where to: top, left, bottom, right as shares.
+    moved: Option<(Picture, [f32; 4])>,
+}
+
+impl Start {
+    /// At the model's size, in this light.
+    pub fn small(&self, size: (usize, usize), light: Option<&Light>) -> Laid {
+        self.laid(self.small.clone(), size, light)
+    }
+
+    /// At the crop's own size, in this light: RGB in 0..1.
+    pub fn full(&mut self, size: (usize, usize), light: Option<&Light>) -> Vec<f32> {
+        let ground = std::mem::take(&mut self.full);
+        self.laid(ground, size, light).values
+    }
+
+    fn laid(&self, ground: Vec<f32>, size: (usize, usize), light: Option<&Light>) -> Laid {
+        let mut laid = Laid {
+            values: ground,
+            // No object lies on it yet.
+            cover: vec![0.0; size.0 * size.1],
+        };
+        if let Some(light) = light {
+            light.on_ground(&mut laid.values, size);
+        }
+        if let Some((object, place)) = &self.moved {
+            // What goes along under a coarse mask has its shade with it.
+            let fit = Fit {
+                light,
+                ..Fit::PLAIN
+            };
+            paste(&mut laid, size, object, *place, &fit);
+        }
+        laid
+    }
 }
 
 /// The start of a job that takes an object away, moves it or extends the picture; `None` for others.
@@ -78,14 +114,7 @@ pub(super) fn start(
         } else {
             meant(place, regions[1].level)
         };
-        // What goes along under a coarse mask has its shade with it.
-        paste(&mut start.small, size, &object, place, &Fit::PLAIN);
-        let mut full = Laid {
-            cover: vec![0.0; start.full.len() / 3],
-            values: start.full,
-        };
-        paste(&mut full, crop, &object, place, &Fit::PLAIN);
-        start.full = full.values;
+        start.moved = Some((object, place));
     }
     go_on(cancel)?;
     Ok(Some(start))
@@ -125,12 +154,9 @@ fn cleared(
         values
     };
     Start {
-        small: Laid {
-            values: over(part.rgb.clone(), size),
-            // No object lies on it yet.
-            cover: vec![0.0; size.0 * size.1],
-        },
+        small: over(part.rgb.clone(), size),
         full: over(canvas_rgb(&part.picture, frame.crop, crop), crop),
+        moved: None,
     }
 }
 

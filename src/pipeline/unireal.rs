@@ -53,6 +53,7 @@ impl UniRealGenerator {
             shift: config.schedule.shift,
             grain: config.schedule.grain,
             family: Family::UniReal,
+            lights: false,
         };
         Self { model, info }
     }

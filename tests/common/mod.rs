@@ -64,6 +64,7 @@ impl Default for Toy {
                 shift: 1.5,
                 grain: 0.0,
                 family: Family::UniReal,
+                lights: false,
             },
             asked: Arc::default(),
             hook: Box::new(|_, _| Ok(())),

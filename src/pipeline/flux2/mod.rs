@@ -52,6 +52,7 @@ impl Flux2Generator {
             shift: 1.0,
             grain: 0.0,
             family: Family::Flux2 { guided },
+            lights: false,
         };
         Self {
             model,

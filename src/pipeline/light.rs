@@ -1,0 +1,154 @@
+//! Light on what is laid into a canvas, and what that does to the ground around it.
+//!
+//! A collage is two layers: the ground G (the canvas, or the canvas with a part of it filled) and the objects on it
+//! with their cover a. A model that knows about light gives each a change that is smooth for the objects and as fine as
+//! its own pixels for the ground, where shadows have edges:
+//!
+//! out = a · F · g + (1 − a) · (G · s + r)
+//!
+//! g is light on the objects, s is shade or light on the ground and r what is mirrored in it. Cut-out and canvas keep
+//! their own detail at any size, and the edge between them.
+
+/// What a model estimates light from; all of `height · width` pixels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LightInput {
+    /// Width in pixels, a multiple of [`super::generator::GeneratorInfo::multiple`].
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// The canvas as it is: RGB in 0..1, interleaved.
+    pub canvas: Vec<f32>,
+    /// The collage, without any light or shade: RGB in 0..1, interleaved.
+    pub laid: Vec<f32>,
+    /// How far objects cover each pixel, 0..1.
+    pub cover: Vec<f32>,
+    /// The masks, 0..1.
+    pub masked: Vec<f32>,
+}
+
+/// A grid of values that covers a picture, read between its points.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field<const N: usize> {
+    columns: usize,
+    rows: usize,
+    values: Vec<[f32; N]>,
+}
+
+impl<const N: usize> Field<N> {
+    /// A grid of so many columns, row by row; `None` if the values are not as many or none.
+    pub fn new(columns: usize, values: Vec<[f32; N]>) -> Option<Self> {
+        let rows = values.len().checked_div(columns)?;
+        (rows > 0 && rows * columns == values.len()).then_some(Self {
+            columns,
+            rows,
+            values,
+        })
+    }
+
+    /// The values for the pixels of row `y` of a picture of this size, between the grid's points in straight lines, as
+    /// an enlarged picture has them (pixel centres).
+    fn row(&self, y: usize, (width, height): (usize, usize)) -> impl Iterator<Item = [f32; N]> {
+        let (top, bottom, down) = between(y, height, self.rows);
+        let (top, bottom) = (top * self.columns, bottom * self.columns);
+        (0..width).map(move |x| {
+            let (left, right, along) = between(x, width, self.columns);
+            std::array::from_fn(|c| {
+                let at = |i: usize| self.values[i][c];
+                let mix = |a: f32, b: f32, t: f32| a + t * (b - a);
+                let above = mix(at(top + left), at(top + right), along);
+                let below = mix(at(bottom + left), at(bottom + right), along);
+                mix(above, below, down)
+            })
+        })
+    }
+}
+
+/// The points of a grid around a pixel of `pixels`, and how far it is to the second.
+fn between(pixel: usize, pixels: usize, points: usize) -> (usize, usize, f32) {
+    let at = (pixel as f32 + 0.5) * points as f32 / pixels as f32 - 0.5;
+    let at = at.clamp(0.0, points as f32 - 1.0);
+    let first = at as usize;
+    (first, (first + 1).min(points - 1), at - first as f32)
+}
+
+/// What light changes in a collage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Light {
+    /// Factors for the objects' red, green and blue.
+    pub objects: Field<3>,
+    /// Factors for the ground's red, green and blue, and what is added to each.
+    pub ground: Field<6>,
+}
+
+impl Light {
+    /// Lights a ground: RGB in 0..1 of `size` (width, height).
+    pub(super) fn on_ground(&self, values: &mut [f32], size: (usize, usize)) {
+        for (y, row) in values.chunks_exact_mut(size.0 * 3).enumerate() {
+            for (pixel, light) in row.chunks_exact_mut(3).zip(self.ground.row(y, size)) {
+                for (c, value) in pixel.iter_mut().enumerate() {
+                    *value = (*value * light[c] + light[3 + c]).clamp(0.0, 1.0);
+                }
+            }
+        }
+    }
+
+    /// Lights objects: colours times cover in 0..1, of `size`.
+    pub(super) fn on_objects(&self, values: &mut [f32], cover: &[f32], size: (usize, usize)) {
+        let rows = values
+            .chunks_exact_mut(size.0 * 3)
+            .zip(cover.chunks_exact(size.0));
+        for (y, (row, cover)) in rows.enumerate() {
+            let pixels = row.chunks_exact_mut(3).zip(cover);
+            for ((pixel, cover), light) in pixels.zip(self.objects.row(y, size)) {
+                for (value, light) in pixel.iter_mut().zip(light) {
+                    *value = (*value * light).min(*cover);
+                }
+            }
+        }
+    }
+
+    /// Lights a collage of which only its difference from the ground is known; both RGB in 0..1 of `size`.
+    pub(super) fn on_unknown(
+        &self,
+        collage: &mut [f32],
+        ground: &[f32],
+        cover: &[f32],
+        size: (usize, usize),
+    ) {
+        let mut lit = ground.to_vec();
+        self.on_ground(&mut lit, size);
+        let pixels = collage
+            .chunks_exact_mut(3)
+            .zip(ground.chunks_exact(3))
+            .zip(cover);
+        for ((pixel, ground), cover) in pixels {
+            for (value, ground) in pixel.iter_mut().zip(ground) {
+                *value -= (1.0 - cover) * ground;
+            }
+        }
+        self.on_objects(collage, cover, size);
+        let pixels = collage
+            .chunks_exact_mut(3)
+            .zip(lit.chunks_exact(3))
+            .zip(cover);
+        for ((pixel, lit), cover) in pixels {
+            for (value, lit) in pixel.iter_mut().zip(lit) {
+                *value = (*value + (1.0 - cover) * lit).clamp(0.0, 1.0);
+            }
+        }
+    }
+}
+
+/// The difference from the canvas, in 0..1, from which on a pixel is surely of what was laid in.
+const LAID: f32 = 0.06;
+
+/// How surely each pixel of a collage was laid there: where it differs from the canvas. Both RGB in 0..1.
+pub(super) fn unlike(collage: &[f32], canvas: &[f32]) -> Vec<f32> {
+    let pixels = collage.chunks_exact(3).zip(canvas.chunks_exact(3));
+    pixels
+        .map(|(a, b)| {
+            let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+            (apart.fold(0.0, f32::max) / LAID).min(1.0)
+        })
+        .collect()
+}
