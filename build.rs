@@ -12,6 +12,10 @@ fn main() {
         "text.safetensors",
         "transformer.safetensors",
     ];
+    println!("cargo::rustc-check-cfg=cfg(embedded_light)");
+    if folder.join("light.safetensors").is_file() {
+        println!("cargo::rustc-cfg=embedded_light");
+    }
     if files.iter().all(|file| folder.join(file).is_file()) {
         println!("cargo::rustc-cfg=embedded_model");
     }

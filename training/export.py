@@ -1,4 +1,4 @@
-"""Writes a model folder that Inlay reads: config.json, tokenizer.json and three safetensors files in half precision.
+"""Writes a model folder that Inlay reads: config.json, tokenizer.json and safetensors files in half precision.
 
     python export.py --ae runs/ae --run runs/nano-s --tokenizer tokenizer.json --out ../assets/models/unireal-nano
 """
@@ -31,6 +31,7 @@ def main():
     p.add_argument("--out", type=Path, required=True)
     p.add_argument("--steps", type=int, help="default sampling steps, if not the run's")
     p.add_argument("--grain", type=float, default=0.0, help="noise that sampling leaves in pictures, in RGB 0..1")
+    p.add_argument("--light", type=Path, help="the light model's run, or a model folder that has one")
     p.add_argument("--name", default="unireal-nano")
     a = p.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
@@ -50,6 +51,10 @@ def main():
         "schedule": {"shift": meta["shift"], "steps": a.steps or meta["steps"], "grain": a.grain},
         "latent_rgb": latent_rgb(a.ae),
     }
+    if a.light:
+        about = json.load(open(a.light / "config.json"))
+        config["light"] = about.get("light", about)
+        common.export_half(load_file(a.light / "light.safetensors"), a.out / "light.safetensors")
     json.dump(config, open(a.out / "config.json", "w"), indent=1)
     print({f.name: f.stat().st_size for f in sorted(a.out.iterdir())})
 

@@ -116,9 +116,11 @@ impl Collage {
             (true, _) => case.clone(),
             (false, Task::InsertReference) if case.mask.is_none() => return Ok(None),
             (false, Task::InsertReference) => case.told(),
-            // What these begin with follows from their masks.
+            (false, _) if case.placement.is_none() => case.clone(),
+            // What these begin with follows from their masks, which take the collage's numbers.
             _ => Case {
                 placement: None,
+                prompt: case.prompt.replace("IMG3", "IMG2").replace("IMG4", "IMG3"),
                 ..case.clone()
             },
         };

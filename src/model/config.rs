@@ -43,6 +43,9 @@ pub struct Config {
     pub transformer: TransformerConfig,
     /// The sampling schedule.
     pub schedule: ScheduleConfig,
+    /// The light model, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub light: Option<LightConfig>,
     /// rgb (0..1) = M · [z; 1]: three rows of `latent_channels + 1` values.
     pub latent_rgb: Vec<Vec<f32>>,
 }
@@ -88,6 +91,28 @@ pub struct DecoderConfig {
     pub c0: usize,
     /// Residual blocks there.
     pub n0: usize,
+}
+
+/// Widths and block counts of the light model, finest first: at half the picture's size, a quarter, an eighth, a
+/// sixteenth.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LightConfig {
+    /// Channels at half the picture's size.
+    pub c0: usize,
+    /// Residual blocks there, on either way.
+    pub n0: usize,
+    /// Channels at a quarter.
+    pub c1: usize,
+    /// Residual blocks there, on either way.
+    pub n1: usize,
+    /// Channels at an eighth.
+    pub c2: usize,
+    /// Residual blocks there, on either way.
+    pub n2: usize,
+    /// Channels at a sixteenth.
+    pub c3: usize,
+    /// Residual blocks there.
+    pub n3: usize,
 }
 
 /// A T5 encoder, in the words of Hugging Face's configuration.
@@ -215,12 +240,14 @@ pub struct ParameterCounts {
     pub text: usize,
     /// The transformer.
     pub transformer: usize,
+    /// The light model; 0 without one.
+    pub light: usize,
 }
 
 impl ParameterCounts {
     /// All parts together.
     pub fn total(&self) -> usize {
-        self.autoencoder + self.text + self.transformer
+        self.autoencoder + self.text + self.transformer + self.light
     }
 }
 
@@ -354,9 +381,27 @@ impl Preset {
                 steps: 12,
                 grain: 0.0,
             },
+            light: None,
             latent_rgb: grey_matrix(32),
         }
     }
+}
+
+/// Checks sizes by name against their least and most.
+fn within(sizes: &[(&str, usize, usize, usize)]) -> Result<()> {
+    for &(name, value, low, high) in sizes {
+        if value < low || value > high {
+            let wanted = if low == high {
+                format!("{low}")
+            } else {
+                format!("{low} to {high}")
+            };
+            return Err(ModelError::Config(format!(
+                "{name} is {value}, expected {wanted}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// A latent → RGB matrix that knows nothing: mid grey.
@@ -423,6 +468,7 @@ impl Config {
             ));
         }
         self.validate_sizes()?;
+        self.validate_light()?;
         let a = &self.autoencoder;
         if a.kind != "conv" {
             return fail(format!(
@@ -486,6 +532,23 @@ impl Config {
     }
 
     /// Bounds that keep every size computable; a file may say anything.
+    fn validate_light(&self) -> Result<()> {
+        let Some(l) = &self.light else {
+            return Ok(());
+        };
+        let sizes = [
+            ("light.c0", l.c0, 1, 4096),
+            ("light.c1", l.c1, 1, 4096),
+            ("light.c2", l.c2, 1, 4096),
+            ("light.c3", l.c3, 1, 4096),
+            ("light.n0", l.n0, 0, 64),
+            ("light.n1", l.n1, 0, 64),
+            ("light.n2", l.n2, 0, 64),
+            ("light.n3", l.n3, 0, 64),
+        ];
+        within(&sizes)
+    }
+
     fn validate_sizes(&self) -> Result<()> {
         let residual = &self.transformer.residual;
         let fits = residual.is_empty() || residual.len() == self.autoencoder.latent_channels;
@@ -535,19 +598,7 @@ impl Config {
             ("transformer.max_inputs", m.max_inputs, 8, 8),
             ("transformer.max_outputs", m.max_outputs, 4, 4),
         ];
-        for (name, value, low, high) in sizes {
-            if value < low || value > high {
-                let wanted = if low == high {
-                    format!("{low}")
-                } else {
-                    format!("{low} to {high}")
-                };
-                return Err(ModelError::Config(format!(
-                    "{name} is {value}, expected {wanted}"
-                )));
-            }
-        }
-        Ok(())
+        within(&sizes)
     }
 
     /// How many numbers each part learns.
@@ -562,6 +613,7 @@ impl Config {
             autoencoder: count(spec::autoencoder(self)),
             text: count(spec::text(self)),
             transformer: count(spec::transformer(self)),
+            light: count(self.light.as_ref().map(spec::light).unwrap_or_default()),
         }
     }
 

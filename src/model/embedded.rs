@@ -26,6 +26,8 @@ pub fn embedded() -> Result<Source, String> {
             file!("autoencoder.safetensors"),
             file!("text.safetensors"),
             file!("transformer.safetensors"),
+            #[cfg(embedded_light)]
+            file!("light.safetensors"),
         ];
         Ok(Source::Embedded(FILES))
     }

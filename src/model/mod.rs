@@ -15,6 +15,7 @@ mod embedded;
 mod error;
 pub mod flux2;
 mod kernels;
+mod light;
 mod ops;
 mod random;
 mod rope;
@@ -28,13 +29,14 @@ pub use autoencoder::{Autoencoder, PREVIEW_CHANNELS, PreviewDecoder};
 pub use cache::CacheStats;
 pub use config::{
     AttentionKind, AutoencoderConfig, Config, DOWNSCALE, DecoderConfig, EncoderConfig,
-    MAX_TEXT_TOKENS, PRESETS, ParameterCounts, Prediction, Preset, ScheduleConfig, TOKEN,
+    LightConfig, MAX_TEXT_TOKENS, PRESETS, ParameterCounts, Prediction, Preset, ScheduleConfig, TOKEN,
     TextConfig, TransformerConfig, preset,
 };
 pub use device::{DeviceKind, open as open_device};
 pub use embed::{Content, ImageInput};
 pub use embedded::{EMBEDDED_NAME, embedded};
 pub use error::{ModelError, Result};
+pub use light::{LIGHT_CELL, LightMaps, LightModel};
 pub use ops::Kernels;
 pub use random::{random_folder, tiny_config};
 pub use rope::{Grid, Position, Rope};
@@ -42,6 +44,6 @@ pub use text::{TextEncoder, Tokens};
 pub use transformer::{Context, OutputBasis, Segment, Trace, Transformer};
 pub use unireal::{Condition, InputPicture, Request, UniReal};
 pub use weights::{
-    AUTOENCODER_FILE, CONFIG_FILE, FILES, LoadProgress, Source, TEXT_FILE, TOKENIZER_FILE,
+    AUTOENCODER_FILE, CONFIG_FILE, FILES, LIGHT_FILE, LoadProgress, Source, TEXT_FILE, TOKENIZER_FILE,
     TRANSFORMER_FILE,
 };

@@ -1,7 +1,7 @@
 //! The names and shapes of all tensors that a configuration calls for: one list for the checks at load, the
 //! parameter counts and random weights.
 
-use super::config::{Config, DOWNSCALE, DecoderConfig, PATCH, TIME_FEATURES, TOKEN};
+use super::config::{Config, DOWNSCALE, LightConfig, DecoderConfig, PATCH, TIME_FEATURES, TOKEN};
 
 /// The id of the first ordinary token: after `<pad>`, `</s>`, `<unk>`, IMG1–IMG8 and RES1–RES4.
 pub const FIRST_WORD: usize = 15;
@@ -101,6 +101,30 @@ pub(crate) fn autoencoder(config: &Config) -> Vec<TensorSpec> {
 pub(crate) fn decoder(config: &DecoderConfig, latent_channels: usize) -> Vec<TensorSpec> {
     let mut b = Builder(Vec::new());
     b.decoder("", config, latent_channels);
+    b.0
+}
+
+/// The tensors of light.safetensors.
+pub(crate) fn light(config: &LightConfig) -> Vec<TensorSpec> {
+    let c = config;
+    let mut b = Builder(Vec::new());
+    b.conv("stem", c.c0, 4 * 8 + 2, 3);
+    b.blocks("stage0", c.n0, c.c0);
+    b.conv("down1", c.c1, 4 * c.c0, 1);
+    b.blocks("stage1", c.n1, c.c1);
+    b.conv("down2", c.c2, 4 * c.c1, 1);
+    b.blocks("stage2", c.n2, c.c2);
+    b.conv("down3", c.c3, 4 * c.c2, 1);
+    b.conv("all", c.c3, c.c3, 1);
+    b.blocks("stage3", c.n3, c.c3);
+    b.conv("up2", 4 * c.c2, c.c3, 1);
+    b.blocks("back2", c.n2, c.c2);
+    b.conv("grid", 6, c.c2, 3);
+    b.conv("up1", 4 * c.c1, c.c2, 1);
+    b.blocks("back1", c.n1, c.c1);
+    b.conv("up0", 4 * c.c0, c.c1, 1);
+    b.blocks("back0", c.n0, c.c0);
+    b.conv("head", 12, c.c0, 3);
     b.0
 }
 

@@ -10,6 +10,7 @@ use super::cache::{CacheStats, Lru};
 use super::config::{AttentionKind, Config, TOKEN};
 use super::embed::{Content, ImageInput};
 use super::error::{ModelError, Result, check_cancel};
+use super::light::LightModel;
 use super::ops::Kernels;
 use super::rope::Grid;
 use super::text::TextEncoder;
@@ -140,6 +141,7 @@ pub struct UniReal {
     autoencoder: Autoencoder,
     text: TextEncoder,
     transformer: Transformer,
+    light: Option<LightModel>,
     latents: Lru<ContentKey, Tensor>,
     images: Lru<ImageKey, Encoded>,
     texts: Lru<Vec<u32>, Encoded>,
@@ -177,6 +179,10 @@ impl UniReal {
             autoencoder: Autoencoder::new(&config.autoencoder, &weights.autoencoder, kernels)?,
             text: TextEncoder::new(&config.text, &weights.tokenizer, &weights.text, device)?,
             transformer: Transformer::new(&config, &weights.transformer, device, kernels)?,
+            light: match (&config.light, &weights.light) {
+                (Some(config), Some(tensors)) => Some(LightModel::new(config, tensors)?),
+                _ => None,
+            },
             config,
             hash: weights.hash,
             device: device.clone(),
@@ -213,6 +219,11 @@ impl UniReal {
     /// The autoencoder.
     pub fn autoencoder(&self) -> &Autoencoder {
         &self.autoencoder
+    }
+
+    /// The light model, if there is one.
+    pub fn light(&self) -> Option<&LightModel> {
+        self.light.as_ref()
     }
 
     /// The text encoder.

@@ -23,7 +23,10 @@ pub const TEXT_FILE: &str = "text.safetensors";
 /// The transformer's file name.
 pub const TRANSFORMER_FILE: &str = "transformer.safetensors";
 
-/// All files of a model, in the order in which they are hashed.
+/// The light model's file name; for models that have one.
+pub const LIGHT_FILE: &str = "light.safetensors";
+
+/// The files that every model has, in the order in which they are hashed; [`LIGHT_FILE`] follows.
 pub const FILES: [&str; 5] = [
     CONFIG_FILE,
     TOKENIZER_FILE,
@@ -81,6 +84,8 @@ pub struct Weights {
     pub text: Tensors,
     /// The transformer's tensors.
     pub transformer: Tensors,
+    /// The light model's tensors, if there is one.
+    pub light: Option<Tensors>,
 }
 
 /// What [`Weights::load`] tells while it works: bytes read so far and the file just read.
@@ -115,6 +120,15 @@ impl Weights {
             &spec::transformer(&config),
             device,
         )?;
+        let light = match &config.light {
+            None => None,
+            Some(light) => Some(tensors(
+                LIGHT_FILE,
+                &read(LIGHT_FILE)?,
+                &spec::light(light),
+                device,
+            )?),
+        };
         Ok(Self {
             config,
             hash: hasher.finalize().to_hex().to_string(),
@@ -122,6 +136,7 @@ impl Weights {
             autoencoder,
             text,
             transformer,
+            light,
         })
     }
 }

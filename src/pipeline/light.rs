@@ -1,13 +1,13 @@
 //! Light on what is laid into a canvas, and what that does to the ground around it.
 //!
 //! A collage is two layers: the ground G (the canvas, or the canvas with a part of it filled) and the objects on it
-//! with their cover a. A model that knows about light gives each a change that is smooth for the objects and as fine as
-//! its own pixels for the ground, where shadows have edges:
+//! with their cover a. A model that knows about light gives each a change that is smooth for the objects and for what
+//! is mirrored, and as fine as the model's own pixels for shade, which has edges:
 //!
 //! out = a · F · g + (1 − a) · (G · s + r)
 //!
 //! g is light on the objects, s is shade or light on the ground and r what is mirrored in it. Cut-out and canvas keep
-//! their own detail at any size, and the edge between them.
+//! their own detail at any size, and so does the edge between them.
 
 /// What a model estimates light from; all of `height · width` pixels.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,17 +76,20 @@ fn between(pixel: usize, pixels: usize, points: usize) -> (usize, usize, f32) {
 pub struct Light {
     /// Factors for the objects' red, green and blue.
     pub objects: Field<3>,
-    /// Factors for the ground's red, green and blue, and what is added to each.
-    pub ground: Field<6>,
+    /// What is added to the ground's red, green and blue: what is mirrored in it.
+    pub mirrored: Field<3>,
+    /// Factors for the ground's red, green and blue.
+    pub ground: Field<3>,
 }
 
 impl Light {
     /// Lights a ground: RGB in 0..1 of `size` (width, height).
     pub(super) fn on_ground(&self, values: &mut [f32], size: (usize, usize)) {
         for (y, row) in values.chunks_exact_mut(size.0 * 3).enumerate() {
-            for (pixel, light) in row.chunks_exact_mut(3).zip(self.ground.row(y, size)) {
+            let light = self.ground.row(y, size).zip(self.mirrored.row(y, size));
+            for (pixel, (factor, mirrored)) in row.chunks_exact_mut(3).zip(light) {
                 for (c, value) in pixel.iter_mut().enumerate() {
-                    *value = (*value * light[c] + light[3 + c]).clamp(0.0, 1.0);
+                    *value = (*value * factor[c] + mirrored[c]).clamp(0.0, 1.0);
                 }
             }
         }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
+use super::light::{Field, Light, LightInput};
 use super::generator::{Branch, Cancel, Family, Generator, GeneratorError, GeneratorInfo, Inputs};
 use crate::model::{
-    Condition, DOWNSCALE, InputPicture, Kernels, LoadProgress, ModelError, Request, Source, TOKEN,
+    Condition, DOWNSCALE, InputPicture, LIGHT_CELL, Kernels, LoadProgress, ModelError, Request, Source, TOKEN,
     UniReal,
 };
 
@@ -53,7 +54,7 @@ impl UniRealGenerator {
             shift: config.schedule.shift,
             grain: config.schedule.grain,
             family: Family::UniReal,
-            lights: false,
+            lights: config.light.is_some(),
         };
         Self { model, info }
     }
@@ -120,6 +121,36 @@ impl Generator for UniRealGenerator {
 
     fn take_warnings(&mut self) -> Vec<String> {
         self.model.take_warnings()
+    }
+
+    fn light(
+        &mut self,
+        input: &LightInput,
+        cancel: &Cancel,
+    ) -> Result<Option<Light>, GeneratorError> {
+        let Some(model) = self.model.light() else {
+            return Ok(None);
+        };
+        let (width, height) = (input.width as usize, input.height as usize);
+        let colours = [&input.canvas, &input.laid];
+        let mut planes: Vec<f32> = Vec::with_capacity(8 * width * height);
+        for (rgb, c) in colours.into_iter().flat_map(|v| (0..3).map(move |c| (v, c))) {
+            planes.extend(rgb.iter().skip(c).step_by(3));
+        }
+        planes.extend(&input.cover);
+        planes.extend(&input.masked);
+        let planes = Tensor::from_vec(planes, (8, height, width), self.model.device())?;
+        let maps = model.light(&planes, &|| cancel.is_cancelled())?;
+        let field = |map: &Tensor, columns: usize| -> Result<Field<3>, GeneratorError> {
+            let values = map.permute((1, 2, 0))?.flatten_all()?.to_vec1::<f32>()?;
+            Field::new(columns, values.as_chunks::<3>().0.to_vec())
+                .ok_or_else(|| GeneratorError::Input("the light has no size".into()))
+        };
+        Ok(Some(Light {
+            objects: field(&maps.objects, width / LIGHT_CELL)?,
+            mirrored: field(&maps.mirrored, width / LIGHT_CELL)?,
+            ground: field(&maps.ground, width)?,
+        }))
     }
 
     fn encode(&mut self, rgb: &[f32], width: u32, height: u32) -> Result<Tensor, GeneratorError> {

@@ -4,7 +4,7 @@
 //! its margins.
 
 mod fused;
-mod plain;
+pub(in crate::model) mod plain;
 mod preview;
 
 pub use preview::{PREVIEW_CHANNELS, PreviewDecoder};

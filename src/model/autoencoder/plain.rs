@@ -8,14 +8,15 @@ use crate::model::error::{Result, check_cancel};
 use crate::model::weights::Reader;
 
 /// A convolution of stride 1 that keeps the size.
-struct Conv {
+pub(in crate::model) struct Conv {
     weight: Tensor,
     bias: Tensor,
     padding: usize,
 }
 
 impl Conv {
-    fn load(reader: &Reader, name: &str) -> Result<Self> {
+    /// The layer of that name.
+    pub fn load(reader: &Reader, name: &str) -> Result<Self> {
         let r = reader.below(name);
         let weight = r.get("weight")?;
         let out = weight.dim(0)?;
@@ -27,20 +28,22 @@ impl Conv {
         })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    /// `[N, C, H, W]` to as many rows and columns.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let y = x.conv2d(&self.weight, self.padding, 1, 1, 1)?;
         Ok(y.broadcast_add(&self.bias)?)
     }
 }
 
 /// x + conv2(relu(conv1(x))).
-struct ResBlock {
+pub(in crate::model) struct ResBlock {
     conv1: Conv,
     conv2: Conv,
 }
 
 impl ResBlock {
-    fn load_all(reader: &Reader, name: &str, count: usize) -> Result<Vec<Self>> {
+    /// The blocks below that name.
+    pub fn load_all(reader: &Reader, name: &str, count: usize) -> Result<Vec<Self>> {
         (0..count)
             .map(|i| {
                 let r = reader.below(name).below(i);
@@ -52,7 +55,8 @@ impl ResBlock {
             .collect()
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    /// `[N, C, H, W]` to the same shape.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let y = self.conv2.forward(&self.conv1.forward(x)?.relu()?)?;
         Ok((x + y)?)
     }
