@@ -144,10 +144,20 @@ impl Case {
 
     /// The case without what an artist's own collage tells: where there is a mask the program lays one, and without a
     /// mask the object lies where the baselines paste it, shaded as the program does. What removals and moves start from
-    /// follows from their masks and stays.
+    /// the program makes of their masks.
     pub fn told(&self) -> Case {
-        if self.task != Task::InsertReference || self.placement.is_none() {
-            return self.clone();
+        match self.task {
+            _ if self.placement.is_none() => return self.clone(),
+            Task::InsertReference => {}
+            // Canvas, collage, masks.
+            Task::Remove | Task::Move => {
+                return Case {
+                    placement: None,
+                    prompt: self.prompt.replace("IMG3", "IMG2").replace("IMG4", "IMG3"),
+                    ..self.clone()
+                };
+            }
+            _ => return self.clone(),
         }
         if self.mask.is_some() {
             // Canvas, asset, collage, mask: the words never name the collage, and the mask takes its number.

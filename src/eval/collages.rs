@@ -115,14 +115,7 @@ impl Collage {
         let told = match (given && case.placement.is_some(), case.task) {
             (true, _) => case.clone(),
             (false, Task::InsertReference) if case.mask.is_none() => return Ok(None),
-            (false, Task::InsertReference) => case.told(),
-            (false, _) if case.placement.is_none() => case.clone(),
-            // What these begin with follows from their masks, which take the collage's numbers.
-            _ => Case {
-                placement: None,
-                prompt: case.prompt.replace("IMG3", "IMG2").replace("IMG4", "IMG3"),
-                ..case.clone()
-            },
+            (false, _) => case.told(),
         };
         let mut witness = Witness::new(size);
         witness.see(&told)?;
@@ -252,11 +245,7 @@ impl Generator for Witness {
         Err(GeneratorError::Cancelled)
     }
 
-    fn light(
-        &mut self,
-        input: &LightInput,
-        _: &Cancel,
-    ) -> Result<Option<Light>, GeneratorError> {
+    fn light(&mut self, input: &LightInput, _: &Cancel) -> Result<Option<Light>, GeneratorError> {
         self.input = Some(input.clone());
         Err(GeneratorError::Cancelled)
     }

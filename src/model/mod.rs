@@ -28,8 +28,8 @@ mod weights;
 pub use autoencoder::{Autoencoder, PREVIEW_CHANNELS, PreviewDecoder};
 pub use cache::CacheStats;
 pub use config::{
-    AttentionKind, AutoencoderConfig, Config, DOWNSCALE, DecoderConfig, EncoderConfig,
-    LightConfig, MAX_TEXT_TOKENS, PRESETS, ParameterCounts, Prediction, Preset, ScheduleConfig, TOKEN,
+    AttentionKind, AutoencoderConfig, Config, DOWNSCALE, DecoderConfig, EncoderConfig, LightConfig,
+    MAX_TEXT_TOKENS, PRESETS, ParameterCounts, Prediction, Preset, ScheduleConfig, TOKEN,
     TextConfig, TransformerConfig, preset,
 };
 pub use device::{DeviceKind, open as open_device};
@@ -44,6 +44,6 @@ pub use text::{TextEncoder, Tokens};
 pub use transformer::{Context, OutputBasis, Segment, Trace, Transformer};
 pub use unireal::{Condition, InputPicture, Request, UniReal};
 pub use weights::{
-    AUTOENCODER_FILE, CONFIG_FILE, FILES, LIGHT_FILE, LoadProgress, Source, TEXT_FILE, TOKENIZER_FILE,
-    TRANSFORMER_FILE,
+    AUTOENCODER_FILE, CONFIG_FILE, FILES, LIGHT_FILE, LoadProgress, Source, TEXT_FILE,
+    TOKENIZER_FILE, TRANSFORMER_FILE,
 };

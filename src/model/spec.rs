@@ -1,7 +1,7 @@
 //! The names and shapes of all tensors that a configuration calls for: one list for the checks at load, the
 //! parameter counts and random weights.
 
-use super::config::{Config, DOWNSCALE, LightConfig, DecoderConfig, PATCH, TIME_FEATURES, TOKEN};
+use super::config::{Config, DOWNSCALE, DecoderConfig, LightConfig, PATCH, TIME_FEATURES, TOKEN};
 
 /// The id of the first ordinary token: after `<pad>`, `</s>`, `<unk>`, IMG1–IMG8 and RES1–RES4.
 pub const FIRST_WORD: usize = 15;

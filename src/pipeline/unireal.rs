@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
-use super::light::{Field, Light, LightInput};
 use super::generator::{Branch, Cancel, Family, Generator, GeneratorError, GeneratorInfo, Inputs};
+use super::light::{Field, Light, LightInput};
 use crate::model::{
-    Condition, DOWNSCALE, InputPicture, LIGHT_CELL, Kernels, LoadProgress, ModelError, Request, Source, TOKEN,
-    UniReal,
+    Condition, DOWNSCALE, InputPicture, Kernels, LIGHT_CELL, LoadProgress, ModelError, Request,
+    Source, TOKEN, UniReal,
 };
 
 /// Output tokens of one batch at most on the processor: beyond that, a batch saves nothing.
@@ -134,7 +134,10 @@ impl Generator for UniRealGenerator {
         let (width, height) = (input.width as usize, input.height as usize);
         let colours = [&input.canvas, &input.laid];
         let mut planes: Vec<f32> = Vec::with_capacity(8 * width * height);
-        for (rgb, c) in colours.into_iter().flat_map(|v| (0..3).map(move |c| (v, c))) {
+        for (rgb, c) in colours
+            .into_iter()
+            .flat_map(|v| (0..3).map(move |c| (v, c)))
+        {
             planes.extend(rgb.iter().skip(c).step_by(3));
         }
         planes.extend(&input.cover);
