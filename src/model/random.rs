@@ -14,7 +14,9 @@ use super::config::{
 };
 use super::error::{ModelError, Result};
 use super::spec::{self, Init, TensorSpec};
-use super::weights::{AUTOENCODER_FILE, CONFIG_FILE, TEXT_FILE, TOKENIZER_FILE, TRANSFORMER_FILE};
+use super::weights::{
+    AUTOENCODER_FILE, CONFIG_FILE, LIGHT_FILE, TEXT_FILE, TOKENIZER_FILE, TRANSFORMER_FILE,
+};
 
 /// A model of a few thousand parameters, for tests.
 pub fn tiny_config(attention: AttentionKind) -> Config {
@@ -75,7 +77,8 @@ pub fn random_folder(config: &Config, seed: u64, folder: &Path) -> Result<()> {
         (TEXT_FILE, spec::text(config)),
         (TRANSFORMER_FILE, spec::transformer(config)),
     ];
-    for (number, (file, tensors)) in parts.into_iter().enumerate() {
+    let light = config.light.as_ref().map(|light| (LIGHT_FILE, spec::light(light)));
+    for (number, (file, tensors)) in parts.into_iter().chain(light).enumerate() {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(number as u64);
         write(file, &archive(file, &tensors, &mut rng)?)?;

@@ -17,6 +17,7 @@ use super::resample::{Window, resampled};
 use super::start::start;
 use crate::doc::contact::shade;
 use crate::doc::job::JobInput;
+use crate::doc::prompt::{Intent, intent};
 use crate::doc::silhouette::bend;
 use crate::doc::{ControlKind, Job, Level, Picture, Role};
 
@@ -115,7 +116,11 @@ pub(super) fn add_collage(
                 return Ok(());
             };
             let small = start.small(size, None);
-            let light = light(&small.values, &small.cover)?;
+            // Light is learned from what is laid and what is taken away.
+            let light = match intent(&job.spec.prompt) {
+                Intent::Extend => None,
+                _ => light(&small.values, &small.cover)?,
+            };
             let small = match &light {
                 None => small,
                 light => start.small(size, light.as_ref()),

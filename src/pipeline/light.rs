@@ -155,3 +155,71 @@ pub(super) fn unlike(collage: &[f32], canvas: &[f32]) -> Vec<f32> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn even(value: f32) -> Field<3> {
+        Field::new(1, vec![[value; 3]]).unwrap()
+    }
+
+    #[test]
+    fn a_field_is_read_in_straight_lines_between_its_points() {
+        let field = Field::new(2, vec![[0.0], [1.0], [2.0], [3.0]]).unwrap();
+        let row = |y: usize| -> Vec<f32> { field.row(y, (4, 4)).map(|[v]| v).collect() };
+        // Points lie at a quarter and three quarters of each side; beyond them nothing changes.
+        assert_eq!(row(0), [0.0, 0.25, 0.75, 1.0]);
+        assert_eq!(row(1), [0.5, 0.75, 1.25, 1.5]);
+        assert_eq!(row(3), [2.0, 2.25, 2.75, 3.0]);
+        // At its own size it is what it is.
+        let own: Vec<f32> = (0..2).flat_map(|y| field.row(y, (2, 2)).map(|[v]| v)).collect();
+        assert_eq!(own, [0.0, 1.0, 2.0, 3.0]);
+        assert_eq!(Field::new(2, vec![[0.0]; 3]), None);
+        assert_eq!(Field::<1>::new(0, Vec::new()), None);
+    }
+
+    #[test]
+    fn each_layer_has_its_own_light() {
+        let light = Light {
+            objects: even(0.5),
+            mirrored: even(0.1),
+            ground: even(0.8),
+        };
+        let mut ground = vec![0.5, 0.25, 1.0];
+        light.on_ground(&mut ground, (1, 1));
+        assert_eq!(ground, [0.5, 0.3, 0.9]);
+        // Colours times cover never exceed the cover.
+        let mut object = vec![0.2, 0.6, 0.0];
+        light.on_objects(&mut object, &[0.6], (1, 1));
+        assert_eq!(object, [0.1, 0.3, 0.0]);
+        let bright = Light {
+            objects: even(4.0),
+            ..light.clone()
+        };
+        bright.on_objects(&mut object, &[0.6], (1, 1));
+        assert_eq!(object, [0.4, 0.6, 0.0]);
+        // Ground, half and wholly covered: 0.8 · 0.5 + 0.1 and 0.5 · 0.75 of an object.
+        let mut collage = [[0.5; 3], [0.625; 3], [0.75; 3]].concat();
+        light.on_unknown(&mut collage, &[0.5; 9], &[0.0, 0.5, 1.0], (3, 1));
+        let found = [collage[0], collage[3], collage[6]];
+        let wanted = [0.5, 0.4375, 0.375];
+        assert!(found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}");
+    }
+
+    #[test]
+    fn light_that_changes_nothing_changes_nothing() {
+        let light = Light {
+            objects: even(1.0),
+            mirrored: even(0.0),
+            ground: even(1.0),
+        };
+        let values: Vec<f32> = (0..36).map(|i| i as f32 / 40.0).collect();
+        let mut ground = values.clone();
+        light.on_ground(&mut ground, (4, 3));
+        assert_eq!(ground, values);
+        let mut objects = values.clone();
+        light.on_objects(&mut objects, &[1.0; 12], (4, 3));
+        assert_eq!(objects, values);
+    }
+}

@@ -11,6 +11,7 @@ use inlay::pipeline::event::{JobEvent, OutputPicture, Preview};
 use inlay::pipeline::generator::{
     Branch, Cancel, Family, Generator, GeneratorError, GeneratorInfo, Inputs,
 };
+use inlay::pipeline::light::{Field, Light, LightInput};
 use inlay::pipeline::{PipelineError, run};
 
 type Hook = Box<dyn FnMut(usize, &Tensor) -> Result<(), GeneratorError> + Send>;
@@ -22,6 +23,7 @@ pub struct Asked {
     pub branches: Mutex<Vec<Branch>>,
     pub batches: Mutex<Vec<usize>>,
     pub inputs: Mutex<Vec<Inputs>>,
+    pub collages: Mutex<Vec<LightInput>>,
 }
 
 /// A deterministic generator without weights: latents are 8×8 means, and it draws a colour that depends on the text,
@@ -39,6 +41,8 @@ pub struct Toy {
     pub variety: f64,
     /// Gives a quick look of one colour, or fails at it.
     pub look: Option<Result<[f32; 3], ()>>,
+    /// Factors for objects and ground, and what is mirrored, if it knows about light ([`GeneratorInfo::lights`]).
+    pub light: [f32; 3],
     /// What it draws when it should not derive it.
     pub target: Option<[f32; 4]>,
     pub base: [f32; 4],
@@ -72,6 +76,7 @@ impl Default for Toy {
             drift: 0.0,
             variety: 0.6,
             look: None,
+            light: [1.0, 1.0, 0.0],
             target: None,
             base: [0.0; 4],
         }
@@ -96,6 +101,16 @@ impl Generator for Toy {
         self.base = self.target.unwrap_or(sums.map(|s| s.sin() * 0.5));
         self.asked.inputs.lock().unwrap().push(inputs.clone());
         Ok(())
+    }
+
+    fn light(&mut self, input: &LightInput, _: &Cancel) -> Result<Option<Light>, GeneratorError> {
+        self.asked.collages.lock().unwrap().push(input.clone());
+        let even = |value| Field::new(1, vec![[value; 3]]).unwrap();
+        Ok(Some(Light {
+            objects: even(self.light[0]),
+            ground: even(self.light[1]),
+            mirrored: even(self.light[2]),
+        }))
     }
 
     fn take_warnings(&mut self) -> Vec<String> {

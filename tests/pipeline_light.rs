@@ -1,0 +1,142 @@
+//! Light on collages: what a model is shown, and what becomes of it at every size.
+
+mod common;
+
+use common::{Toy, events, outputs, rectangle, with_picture, with_region, words};
+use inlay::doc::{ControlKind, Job, Level, Picture, Role};
+use inlay::pipeline::light::LightInput;
+
+const SIZE: (u32, u32) = (128, 96);
+
+/// A green cut-out to be laid exactly into a square of an even canvas.
+fn insertion() -> Job {
+    let job = with_picture(
+        words("Put IMG2 into IMG3 of IMG1."),
+        Role::Canvas,
+        Picture::filled(SIZE.0, SIZE.1, [100, 100, 100, 255]),
+    );
+    let mut cut = Picture::filled(40, 40, [0; 4]);
+    for y in 5..35 {
+        for x in 5..35 {
+            cut.pixels_mut()[(y * 40 + x) * 4..][..4].copy_from_slice(&[0, 200, 0, 255]);
+        }
+    }
+    let job = with_picture(job, Role::Asset, cut);
+    let mut job = with_region(job, rectangle(SIZE, 48..80, 32..64), Level::Exact, Some(1));
+    job.spec.crop = Some([0, 0, SIZE.0, SIZE.1]);
+    job
+}
+
+fn toy(lights: bool, light: [f32; 3]) -> Toy {
+    let mut toy = Toy {
+        light,
+        ..Toy::default()
+    };
+    toy.info.resolution = 112;
+    toy.info.lights = lights;
+    toy
+}
+
+fn placement(toy: &Toy) -> Vec<f32> {
+    let seen = toy.asked.inputs.lock().unwrap();
+    let mut placements = seen[0].images.iter();
+    let placement = placements.find(|i| i.kind == Some(ControlKind::Placement));
+    placement.unwrap().values.clone()
+}
+
+fn shown(toy: &Toy) -> LightInput {
+    let seen = toy.asked.collages.lock().unwrap();
+    assert_eq!(seen.len(), 1);
+    seen[0].clone()
+}
+
+fn pixel(values: &[f32], x: usize, y: usize) -> [u8; 3] {
+    let at = (y * SIZE.0 as usize + x) * 3;
+    std::array::from_fn(|c| (values[at + c] * 255.0).round() as u8)
+}
+
+#[test]
+fn a_model_sees_the_collage_without_any_shade_and_its_light_is_laid_on_it() {
+    let mut toy = toy(true, [0.5, 0.8, 0.12]);
+    events(&insertion(), &mut toy);
+    let input = shown(&toy);
+    assert_eq!((input.width, input.height), SIZE);
+    assert_eq!(pixel(&input.laid, 64, 48), [0, 200, 0]);
+    // Right under it, where the program would put shade.
+    assert_eq!(pixel(&input.laid, 64, 66), [100; 3]);
+    assert_eq!(pixel(&input.canvas, 64, 48), [100; 3]);
+    let covered = |x: usize, y: usize| input.cover[y * SIZE.0 as usize + x];
+    assert_eq!((covered(64, 48), covered(64, 66)), (1.0, 0.0));
+    assert_eq!(input.masked, input.cover);
+    let lit = placement(&toy);
+    assert_eq!(pixel(&lit, 64, 48), [0, 100, 0]);
+    // 0.8 · 100 + 0.12 · 255.
+    assert_eq!(pixel(&lit, 64, 66), [111; 3]);
+}
+
+#[test]
+fn without_light_the_ground_is_shaded_as_on_average() {
+    let mut toy = toy(false, [0.5, 0.8, 0.12]);
+    events(&insertion(), &mut toy);
+    assert!(toy.asked.collages.lock().unwrap().is_empty());
+    let shaded = placement(&toy);
+    assert_eq!(pixel(&shaded, 64, 48), [0, 200, 0]);
+    assert!(pixel(&shaded, 64, 66)[0] < 90);
+}
+
+#[test]
+fn light_reaches_the_result_and_nothing_beyond_the_region() {
+    let job = insertion();
+    let of = |light| {
+        let mut toy = toy(true, light);
+        toy.variety = 0.0;
+        outputs(&job, &mut toy)[0].picture.clone()
+    };
+    let (even, dark) = (of([1.0, 1.0, 0.0]), of([0.4, 1.0, 0.0]));
+    assert_ne!(even.pixel(64, 48), dark.pixel(64, 48));
+    for y in (0..SIZE.1).filter(|y| !(16..80).contains(y)) {
+        for x in 0..SIZE.0 {
+            assert_eq!(dark.pixel(x, y), [100, 100, 100, 255]);
+        }
+    }
+}
+
+#[test]
+fn what_is_taken_away_is_lit_ground_and_an_extension_is_not_lit() {
+    for (prompt, asked) in [("Remove IMG2 from IMG1.", 1), ("Extend IMG1 into IMG2.", 0)] {
+        let canvas = Picture::filled(SIZE.0, SIZE.1, [100, 100, 100, 255]);
+        let job = with_picture(words(prompt), Role::Canvas, canvas);
+        let mut job = with_region(job, rectangle(SIZE, 48..80, 32..64), Level::Exact, None);
+        job.spec.crop = Some([0, 0, SIZE.0, SIZE.1]);
+        let mut toy = toy(true, [0.5, 0.8, 0.12]);
+        events(&job, &mut toy);
+        let seen = toy.asked.collages.lock().unwrap().clone();
+        assert_eq!(seen.len(), asked, "{prompt}");
+        let lit = pixel(&placement(&toy), 64, 48);
+        assert_eq!(lit, if asked == 1 { [111; 3] } else { [100; 3] });
+        assert!(seen.iter().all(|input| input.cover.iter().all(|c| *c == 0.0)));
+    }
+}
+
+#[test]
+fn an_artists_collage_is_lit_where_it_differs_from_the_canvas() {
+    let canvas = Picture::filled(SIZE.0, SIZE.1, [100, 100, 100, 255]);
+    let mut collage = canvas.clone();
+    for y in 32..64u32 {
+        for x in 48..80u32 {
+            let at = ((y * SIZE.0 + x) * 4) as usize;
+            collage.pixels_mut()[at..at + 3].copy_from_slice(&[0, 200, 0]);
+        }
+    }
+    let job = with_picture(words("Put it into IMG1."), Role::Canvas, canvas);
+    let mut job = with_picture(job, Role::Control, collage);
+    job.spec.inputs[1].kind = Some(ControlKind::Placement);
+    let mut job = with_region(job, rectangle(SIZE, 40..90, 24..72), Level::Box, None);
+    job.spec.crop = Some([0, 0, SIZE.0, SIZE.1]);
+    let mut toy = toy(true, [0.5, 0.8, 0.12]);
+    events(&job, &mut toy);
+    assert_eq!(pixel(&shown(&toy).laid, 64, 48), [0, 200, 0]);
+    let lit = placement(&toy);
+    assert_eq!(pixel(&lit, 64, 48), [0, 100, 0]);
+    assert_eq!(pixel(&lit, 20, 20), [111; 3]);
+}
