@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use inlay::doc::{ControlKind, Level, Role};
 use inlay::model::{
     AttentionKind, Content, Grid, ImageInput, Kernels, OutputBasis, PREVIEW_CHANNELS,
-    PreviewDecoder, Source, Transformer, UniReal,
+    PreviewDecoder, Source, Transformer, UniReal, embedded,
 };
 
 type Goldens = HashMap<String, Tensor>;
@@ -342,4 +342,22 @@ fn previews_of_flux2_are_the_references_and_near_the_picture() {
         assert!(psnr > 28.0, "{psnr} dB");
         assert!(decoder.decode(latents, &|| true).is_err());
     }
+}
+
+#[test]
+fn light_is_the_references() {
+    let file = folder().join("light.safetensors");
+    let golden = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
+    let model = UniReal::load(&embedded().unwrap(), &Device::Cpu).unwrap();
+    let light = model.light().unwrap();
+    let maps = light.light(&golden["input"], &|| false).unwrap();
+    for (name, found) in [
+        ("objects", &maps.objects),
+        ("mirrored", &maps.mirrored),
+        ("ground", &maps.ground),
+    ] {
+        assert_eq!(found.dims(), golden[name].dims());
+        assert!(error(found, &golden[name]) < 1e-4, "{name}");
+    }
+    assert!(light.light(&golden["input"], &|| true).is_err());
 }

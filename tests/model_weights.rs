@@ -5,9 +5,9 @@ use std::path::Path;
 
 use candle_core::Device;
 use inlay::model::{
-    AUTOENCODER_FILE, AttentionKind, CONFIG_FILE, Config, DeviceKind, FILES, PRESETS, Source,
-    TEXT_FILE, TOKENIZER_FILE, TRANSFORMER_FILE, UniReal, open_device, preset, random_folder,
-    tiny_config,
+    AUTOENCODER_FILE, AttentionKind, CONFIG_FILE, Config, DeviceKind, FILES, LIGHT_FILE,
+    LightConfig, PRESETS, Source, TEXT_FILE, TOKENIZER_FILE, TRANSFORMER_FILE, UniReal,
+    open_device, preset, random_folder, tiny_config,
 };
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -406,4 +406,41 @@ fn devices() {
         let text = open_device(DeviceKind::Metal).unwrap_err().to_string();
         assert!(text.contains("built without Metal"), "{text}");
     }
+}
+
+#[test]
+fn a_light_model_is_read_if_the_configuration_speaks_of_one() {
+    let plain = folder();
+    assert!(load(plain.path()).unwrap().light().is_none());
+    let lit = tempfile::tempdir().unwrap();
+    let mut config = tiny_config(AttentionKind::Cached);
+    config.light = Some(LightConfig {
+        c0: 4,
+        n0: 1,
+        c1: 6,
+        n1: 1,
+        c2: 8,
+        n2: 1,
+        c3: 8,
+        n3: 1,
+    });
+    random_folder(&config, 1, lit.path()).unwrap();
+    let model = load(lit.path()).unwrap();
+    assert_ne!(model.hash(), load(plain.path()).unwrap().hash());
+    let input = candle_core::Tensor::rand(0f32, 1f32, (8, 48, 80), &Device::Cpu).unwrap();
+    let maps = model.light().unwrap().light(&input, &|| false).unwrap();
+    assert_eq!(maps.objects.dims(), [3, 6, 10]);
+    assert_eq!(maps.mirrored.dims(), [3, 6, 10]);
+    assert_eq!(maps.ground.dims(), [3, 48, 80]);
+    std::fs::remove_file(lit.path().join(LIGHT_FILE)).unwrap();
+    assert!(error(lit.path()).contains(LIGHT_FILE));
+    config.light = Some(LightConfig {
+        c0: 0,
+        ..config.light.unwrap()
+    });
+    let broken = config.validate().unwrap_err().to_string();
+    assert!(
+        broken.contains("light.c0 is 0, expected 1 to 4096"),
+        "{broken}"
+    );
 }

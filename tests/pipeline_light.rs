@@ -114,7 +114,10 @@ fn what_is_taken_away_is_lit_ground_and_an_extension_is_not_lit() {
         assert_eq!(seen.len(), asked, "{prompt}");
         let lit = pixel(&placement(&toy), 64, 48);
         assert_eq!(lit, if asked == 1 { [111; 3] } else { [100; 3] });
-        assert!(seen.iter().all(|input| input.cover.iter().all(|c| *c == 0.0)));
+        assert!(
+            seen.iter()
+                .all(|input| input.cover.iter().all(|c| *c == 0.0))
+        );
     }
 }
 

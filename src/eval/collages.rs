@@ -272,3 +272,98 @@ impl Generator for Witness {
         1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::record::place;
+    use crate::data::sample::Maker;
+    use crate::data::task::Weights;
+    use crate::world::pack::Split;
+    use crate::world::tests::pack::pack;
+
+    const SIZE: usize = 64;
+
+    /// The collages of a task's first samples, and whether the artist laid them.
+    fn collages(task: &str, given: bool) -> Vec<Collage> {
+        let (_dir, pack) = pack(Split::Train);
+        let weights = Weights::parse(&format!("{task}=1")).unwrap();
+        let maker = Maker::weighted(pack, None, SIZE, 5, weights).unwrap();
+        let collages = (0..12).filter_map(|i| {
+            let case = Case::from_record(&maker.record(i).unwrap(), SIZE).unwrap();
+            Collage::of(&case, given, SIZE).unwrap()
+        });
+        collages.collect()
+    }
+
+    fn farthest(a: &[f32], b: &[f32], seen: impl Fn(usize) -> bool) -> f32 {
+        let pixels = a.chunks_exact(3).zip(b.chunks_exact(3)).enumerate();
+        let seen = pixels.filter(|(i, _)| seen(*i));
+        seen.flat_map(|(_, (a, b))| a.iter().zip(b).map(|(a, b)| (a - b).abs()))
+            .fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn insertions_are_laid_without_light_or_shade() {
+        let all = collages("insert_reference", false);
+        assert!(all.len() > 6);
+        for Collage { input, object, .. } in &all {
+            assert_eq!(input.canvas.len(), SIZE * SIZE * 3);
+            let bare = |i: usize| input.cover[i] == 0.0;
+            assert_eq!(farthest(&input.laid, &input.canvas, bare), 0.0);
+            assert!(input.cover.contains(&1.0) && input.masked.contains(&1.0));
+            assert!(object.iter().any(|o| *o > 0.9));
+        }
+    }
+
+    #[test]
+    fn removals_begin_with_the_object_gone_and_moves_with_it_elsewhere() {
+        for Collage { input, .. } in collages("remove", false) {
+            assert!(input.cover.iter().all(|c| *c == 0.0));
+            assert!(farthest(&input.laid, &input.canvas, |_| true) > 0.05);
+        }
+        for Collage { input, object, .. } in collages("move", false) {
+            let both = input
+                .cover
+                .iter()
+                .zip(&object)
+                .filter(|(c, o)| **c > 0.5 && **o > 0.5);
+            assert!(both.count() > 0);
+        }
+    }
+
+    #[test]
+    fn an_artists_collage_is_as_it_was_given() {
+        let all = collages("insert_reference", true);
+        // Without a mask the program lays none, and there are more of these.
+        assert!(!all.is_empty());
+        for Collage { input, .. } in &all {
+            let bare = |i: usize| input.cover[i] == 0.0;
+            assert_eq!(farthest(&input.laid, &input.canvas, bare), 0.0);
+        }
+    }
+
+    #[test]
+    fn records_are_as_the_header_says() {
+        let all = collages("insert_reference", false);
+        let bytes = all[0].to_bytes();
+        let head = header(SIZE);
+        let text: serde_json::Value = serde_json::from_slice(&head[12..]).unwrap();
+        assert_eq!(&head[..8], MAGIC);
+        assert_eq!(text["record_bytes"], bytes.len());
+        let fields = text["fields"].as_array().unwrap();
+        let at = |name: &str| {
+            let field = fields.iter().find(|f| f["name"] == name).unwrap();
+            field["offset"].as_u64().unwrap() as usize
+        };
+        let target = &bytes[at("target")..][..SIZE * SIZE * 3];
+        let wanted: Vec<u8> = all[0]
+            .target
+            .iter()
+            .map(|v| (v * 255.0).round() as u8)
+            .collect();
+        assert_eq!(target, wanted);
+        // As other records, but not of their fields.
+        assert!(place(SIZE, "laid").is_none());
+    }
+}

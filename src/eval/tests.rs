@@ -291,8 +291,14 @@ fn an_artist_s_collage_tells_the_model_nothing() {
     let (laid, before) = (told.pixel(at.0, at.1), given.canvas.pixel(at.0, at.1));
     assert!(laid[0] < before[0], "{laid:?} {before:?}");
     assert!((0..3).all(|c| told.pixel(0, 0)[c].abs_diff(given.canvas.pixel(0, 0)[c]) <= 12));
-    given.task = Task::Remove;
-    assert_eq!(given.told().placement, given.placement);
+    // What removals and moves begin with the program makes of their masks.
+    let mut moved = case(Task::Move);
+    moved.placement = Some(Arc::clone(&moved.canvas));
+    moved.prompt = "Move it from IMG3 to IMG4.".into();
+    let told = moved.told();
+    assert_eq!(told.placement, None);
+    assert_eq!(told.prompt, "Move it from IMG2 to IMG3.");
+    told.job(&settings()).validate().unwrap();
 }
 
 #[test]

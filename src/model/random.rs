@@ -77,7 +77,10 @@ pub fn random_folder(config: &Config, seed: u64, folder: &Path) -> Result<()> {
         (TEXT_FILE, spec::text(config)),
         (TRANSFORMER_FILE, spec::transformer(config)),
     ];
-    let light = config.light.as_ref().map(|light| (LIGHT_FILE, spec::light(light)));
+    let light = config
+        .light
+        .as_ref()
+        .map(|light| (LIGHT_FILE, spec::light(light)));
     for (number, (file, tensors)) in parts.into_iter().chain(light).enumerate() {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(number as u64);

@@ -173,7 +173,9 @@ mod tests {
         assert_eq!(row(1), [0.5, 0.75, 1.25, 1.5]);
         assert_eq!(row(3), [2.0, 2.25, 2.75, 3.0]);
         // At its own size it is what it is.
-        let own: Vec<f32> = (0..2).flat_map(|y| field.row(y, (2, 2)).map(|[v]| v)).collect();
+        let own: Vec<f32> = (0..2)
+            .flat_map(|y| field.row(y, (2, 2)).map(|[v]| v))
+            .collect();
         assert_eq!(own, [0.0, 1.0, 2.0, 3.0]);
         assert_eq!(Field::new(2, vec![[0.0]; 3]), None);
         assert_eq!(Field::<1>::new(0, Vec::new()), None);
@@ -204,7 +206,10 @@ mod tests {
         light.on_unknown(&mut collage, &[0.5; 9], &[0.0, 0.5, 1.0], (3, 1));
         let found = [collage[0], collage[3], collage[6]];
         let wanted = [0.5, 0.4375, 0.375];
-        assert!(found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}");
+        assert!(
+            found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-6),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub fn section(
 ) -> anyhow::Result<Section> {
     let (mut entries, mut strips) = (Vec::new(), Vec::new());
     for case in cases {
-        let result = generate(case, settings, generator)?;
+        let result = generate(&case.told(), settings, generator)?;
         let pictures = match task {
             Task::Segment | Task::Depth | Task::Edges => mapped(task, case, &result),
             Task::Customise => composed(case, &result),
