@@ -23,8 +23,14 @@ const EXTEND: [&str; 4] = ["extend", "continue", "outpaint", "complete"];
 /// "Take" means several things.
 const TAKE_AWAY: [&str; 3] = ["away", "out", "off"];
 
+/// Verbs that move what already is somewhere, if the words say where from or what then.
+const PUT: [&str; 3] = ["put", "place", "set"];
+/// What is laid down again is not taken away.
+const DOWN: [&str; 3] = ["and set", "and put", "and place"];
+
 /// What a prompt asks for, judged by the verb that it begins with: in the imperative a verb means what it says,
-/// elsewhere ("a clear glass", "without leaves") it need not.
+/// elsewhere ("a clear glass", "without leaves") it need not. Or it describes the picture that is wanted: the canvas
+/// without something, something that now stands elsewhere.
 pub fn intent(base: &str) -> Intent {
     let text = plain(base);
     let mut tokens = text.split(' ').skip_while(|t| BEFORE.contains(t));
@@ -32,8 +38,15 @@ pub fn intent(base: &str) -> Intent {
         Some(verb) if REMOVE.contains(&verb) => Intent::Remove,
         Some(verb) if MOVE.contains(&verb) => Intent::Move,
         Some(verb) if EXTEND.contains(&verb) => Intent::Extend,
+        Some("take") if DOWN.iter().any(|words| contains_words(&text, words)) => Intent::Move,
+        Some(verb) if PUT.contains(&verb) && contains_words(&text, "where") => Intent::Move,
         Some("take") if TAKE_AWAY.iter().any(|word| contains_words(&text, word)) => Intent::Remove,
         Some("get") if contains_words(&text, "rid of") => Intent::Remove,
+        Some(picture) if picture.starts_with("img") && tokens.next() == Some("without") => {
+            Intent::Remove
+        }
+        _ if contains_words(&text, "now stands") => Intent::Move,
+        _ if contains_words(&text, "stands") && contains_words(&text, "instead of") => Intent::Move,
         _ => Intent::Other,
     }
 }
@@ -53,10 +66,18 @@ mod tests {
             "Clear the region of IMG2 in IMG1.",
             "Get rid of the sign.",
             "Delete it!",
+            "IMG1 without the white chicken.",
         ] {
             assert_eq!(intent(prompt), Intent::Remove, "{prompt}");
         }
-        for prompt in ["Move the chair from IMG2 to IMG3.", "shift it to the left"] {
+        for prompt in [
+            "Move the chair from IMG2 to IMG3.",
+            "shift it to the left",
+            "Put the green frog of IMG2 where IMG3 is.",
+            "Take the wrapper at IMG2 and set it down at IMG3.",
+            "The sailboat at IMG2 now stands at IMG3, on the left side.",
+            "The red apple of IMG1 stands in the middle instead of on the right.",
+        ] {
             assert_eq!(intent(prompt), Intent::Move, "{prompt}");
         }
         for prompt in ["Extend IMG1 beyond its edges.", "Outpaint IMG1."] {
@@ -69,6 +90,9 @@ mod tests {
             "Take a picture of the sea.",
             "Get a chair.",
             "A removed tile.",
+            "Put the cup on the table.",
+            "Set the table for two, without plates.",
+            "A bus stands in the street.",
             "Put IMG2 into IMG1 and remove nothing.",
         ] {
             assert_eq!(intent(prompt), Intent::Other, "{prompt}");
