@@ -180,7 +180,7 @@ impl UniReal {
             text: TextEncoder::new(&config.text, &weights.tokenizer, &weights.text, device)?,
             transformer: Transformer::new(&config, &weights.transformer, device, kernels)?,
             light: match (&config.light, &weights.light) {
-                (Some(config), Some(tensors)) => Some(LightModel::new(config, tensors)?),
+                (Some(config), Some(tensors)) => Some(LightModel::new(config, tensors, kernels)?),
                 _ => None,
             },
             config,

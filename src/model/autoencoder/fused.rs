@@ -10,13 +10,13 @@ use crate::model::ops::fused_values;
 use crate::model::weights::Reader;
 
 /// x + conv2(relu(conv1(x))).
-struct ResBlock {
+pub(in crate::model) struct ResBlock {
     conv1: Kernel,
     conv2: Kernel,
 }
 
 /// Weights, bias and input channels of a layer.
-fn read(r: &Reader, name: &str) -> Result<(Vec<f32>, Vec<f32>, usize)> {
+pub(in crate::model) fn read(r: &Reader, name: &str) -> Result<(Vec<f32>, Vec<f32>, usize)> {
     let r = r.below(name);
     let weight = r.get("weight")?;
     Ok((
@@ -26,13 +26,15 @@ fn read(r: &Reader, name: &str) -> Result<(Vec<f32>, Vec<f32>, usize)> {
     ))
 }
 
-fn around(r: &Reader, name: &str) -> Result<Kernel> {
+/// A 3 × 3 layer.
+pub(in crate::model) fn around(r: &Reader, name: &str) -> Result<Kernel> {
     let (weights, bias, channels) = read(r, name)?;
     Ok(Kernel::around(&weights, &bias, channels))
 }
 
 impl ResBlock {
-    fn load_all(r: &Reader, name: &str, count: usize) -> Result<Vec<Self>> {
+    /// The blocks below that name.
+    pub fn load_all(r: &Reader, name: &str, count: usize) -> Result<Vec<Self>> {
         (0..count)
             .map(|i| {
                 let r = r.below(name).below(i);
@@ -46,7 +48,12 @@ impl ResBlock {
 }
 
 /// Runs a stage's blocks; `relu` is applied to its end.
-fn stage(blocks: &[ResBlock], x: &mut Plane, relu: bool, cancel: &dyn Fn() -> bool) -> Result<()> {
+pub(in crate::model) fn stage(
+    blocks: &[ResBlock],
+    x: &mut Plane,
+    relu: bool,
+    cancel: &dyn Fn() -> bool,
+) -> Result<()> {
     let mut hidden = Plane::new(x.rows, x.cols, x.channels);
     for (i, block) in blocks.iter().enumerate() {
         check_cancel(cancel)?;

@@ -3,7 +3,7 @@
 //! Convolutions without any normalisation, so a part of a picture gives the same latents as the whole but for
 //! its margins.
 
-mod fused;
+pub(in crate::model) mod fused;
 pub(in crate::model) mod plain;
 mod preview;
 

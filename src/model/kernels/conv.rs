@@ -39,6 +39,13 @@ impl Plane {
         &mut self.values[at..at + self.channels]
     }
 
+    /// Adds a plane of the same size.
+    pub fn add(&mut self, other: &Plane) {
+        for (v, add) in self.values.iter_mut().zip(&other.values) {
+            *v += add;
+        }
+    }
+
     /// Cuts off what is negative.
     pub fn relu(&mut self) {
         for v in &mut self.values {

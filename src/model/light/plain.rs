@@ -1,34 +1,16 @@
-//! The light model: from a collage to the light on its objects and on the ground they stand on. A U-net of the
-//! autoencoder's blocks; `training/light.py` is the same network.
+//! The light model in candle's operations.
 
 use candle_core::{DType, Tensor};
 use candle_nn::ops::{pixel_shuffle, pixel_unshuffle};
 
-use super::autoencoder::plain::{Conv, ResBlock};
-use super::config::LightConfig;
-use super::error::{Result, check_cancel};
-use super::weights::{LIGHT_FILE, Reader, Tensors};
+use super::{CHANNELS, LightMaps, maps};
+use crate::model::autoencoder::plain::{Conv, ResBlock};
+use crate::model::config::LightConfig;
+use crate::model::error::{Result, check_cancel};
+use crate::model::weights::Reader;
 
-/// Channels of what it looks at: canvas, collage, cover, masks.
-const CHANNELS: usize = 8;
-/// Pixels per cell of the coarse grid along a side.
-pub const LIGHT_CELL: usize = 8;
-/// No factor is beyond e to the power of this, either way.
-const GAINS: f32 = 3.0;
-
-/// What the model gives, `[3, rows, columns]` each.
-#[derive(Clone, Debug)]
-pub struct LightMaps {
-    /// Factors for the objects' colours, a cell of [`LIGHT_CELL`] pixels each.
-    pub objects: Tensor,
-    /// What is added to the ground's colours, by the same cells.
-    pub mirrored: Tensor,
-    /// Factors for the ground's colours, a pixel each.
-    pub ground: Tensor,
-}
-
-/// A loaded light model.
-pub struct LightModel {
+/// Its layers.
+pub(super) struct Net {
     stem: Conv,
     stages: [Vec<ResBlock>; 4],
     downs: [Conv; 3],
@@ -39,10 +21,9 @@ pub struct LightModel {
     head: Conv,
 }
 
-impl LightModel {
+impl Net {
     /// From checked tensors.
-    pub(crate) fn new(config: &LightConfig, tensors: &Tensors) -> Result<Self> {
-        let r = &Reader::new(tensors, LIGHT_FILE, super::ops::Kernels::Plain);
+    pub fn new(config: &LightConfig, r: &Reader) -> Result<Self> {
         let c = config;
         Ok(Self {
             stem: Conv::load(r, "stem")?,
@@ -73,8 +54,7 @@ impl LightModel {
         })
     }
 
-    /// Canvas (3), collage (3), its objects' cover and the masks, `[8, H, W]` in 0..1, to light. H and W are multiples
-    /// of 16.
+    /// `[8, H, W]` to light.
     pub fn light(&self, input: &Tensor, cancel: &dyn Fn() -> bool) -> Result<LightMaps> {
         let (channels, height, width) = input.dims3()?;
         debug_assert_eq!(channels, CHANNELS);
@@ -120,11 +100,6 @@ impl LightModel {
             Some(grid) => grid,
             None => ground.zeros_like()?,
         };
-        let factor = |x: &Tensor| x.clamp(-GAINS, GAINS)?.exp();
-        Ok(LightMaps {
-            objects: factor(&grid.narrow(0, 0, 3)?)?,
-            mirrored: grid.narrow(0, 3, 3)?,
-            ground: factor(&ground)?,
-        })
+        maps(&grid, &ground)
     }
 }

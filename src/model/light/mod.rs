@@ -1,0 +1,124 @@
+//! The light model: from a collage to the light on its objects and on the ground they stand on. A U-net of the
+//! autoencoder's blocks; `training/light.py` is the same network.
+
+mod fused;
+mod plain;
+
+use candle_core::Tensor;
+
+use super::config::LightConfig;
+use super::error::Result;
+use super::ops::Kernels;
+use super::weights::{LIGHT_FILE, Reader, Tensors};
+
+/// Channels of what it looks at: canvas, collage, cover, masks.
+const CHANNELS: usize = 8;
+/// Pixels per cell of the coarse grid along a side.
+pub const LIGHT_CELL: usize = 8;
+/// No factor is beyond e to the power of this, either way.
+const GAINS: f32 = 3.0;
+
+/// What the model gives, `[3, rows, columns]` each.
+#[derive(Clone, Debug)]
+pub struct LightMaps {
+    /// Factors for the objects' colours, a cell of [`LIGHT_CELL`] pixels each.
+    pub objects: Tensor,
+    /// What is added to the ground's colours, by the same cells.
+    pub mirrored: Tensor,
+    /// Factors for the ground's colours, a pixel each.
+    pub ground: Tensor,
+}
+
+/// A loaded light model.
+pub struct LightModel(Form);
+
+enum Form {
+    Plain(Box<plain::Net>),
+    Fused(Box<fused::Net>),
+}
+
+impl LightModel {
+    /// From checked tensors.
+    pub(crate) fn new(config: &LightConfig, tensors: &Tensors, kernels: Kernels) -> Result<Self> {
+        let r = Reader::new(tensors, LIGHT_FILE, kernels);
+        Ok(Self(match kernels {
+            Kernels::Plain => Form::Plain(Box::new(plain::Net::new(config, &r)?)),
+            Kernels::Fused => Form::Fused(Box::new(fused::Net::new(config, &r)?)),
+        }))
+    }
+
+    /// Canvas (3), collage (3), its objects' cover and the masks, `[8, H, W]` in 0..1, to light. H and W are multiples
+    /// of 16.
+    ///
+    /// # Errors
+    /// If the device fails, or `cancel` says so.
+    pub fn light(&self, input: &Tensor, cancel: &dyn Fn() -> bool) -> Result<LightMaps> {
+        match &self.0 {
+            Form::Plain(net) => net.light(input, cancel),
+            Form::Fused(net) => net.light(input, cancel),
+        }
+    }
+}
+
+/// What the network's heads say: the coarse `[6, H/8, W/8]` and the fine `[3, H, W]`.
+fn maps(grid: &Tensor, ground: &Tensor) -> Result<LightMaps> {
+    let factor = |x: &Tensor| x.clamp(-GAINS, GAINS)?.exp();
+    Ok(LightMaps {
+        objects: factor(&grid.narrow(0, 0, 3)?)?,
+        mirrored: grid.narrow(0, 3, 3)?,
+        ground: factor(ground)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use candle_core::Device;
+
+    use super::*;
+    use crate::model::spec;
+
+    #[test]
+    fn fused_equals_plain() {
+        // Odd widths, a stage without blocks, and a picture that is no square.
+        let config = LightConfig {
+            c0: 7,
+            n0: 1,
+            c1: 18,
+            n1: 0,
+            c2: 21,
+            n2: 2,
+            c3: 10,
+            n3: 1,
+        };
+        let tensors: HashMap<_, _> = spec::light(&config)
+            .into_iter()
+            .map(|s| {
+                let fan: usize = s.shape.iter().skip(1).product();
+                let t = Tensor::randn(0f32, (fan as f32).powf(-0.5), s.shape, &Device::Cpu);
+                (s.name, t.unwrap())
+            })
+            .collect();
+        let input = Tensor::rand(0f32, 1f32, (CHANNELS, 48, 80), &Device::Cpu).unwrap();
+        let of = |kernels| {
+            let model = LightModel::new(&config, &tensors, kernels).unwrap();
+            assert!(model.light(&input, &|| true).is_err());
+            model.light(&input, &|| false).unwrap()
+        };
+        let (a, b) = (of(Kernels::Fused), of(Kernels::Plain));
+        for (a, b) in [
+            (a.objects, b.objects),
+            (a.mirrored, b.mirrored),
+            (a.ground, b.ground),
+        ] {
+            assert_eq!(a.dims(), b.dims());
+            let largest = |t: &Tensor| {
+                let t = t.abs().unwrap().max_all().unwrap();
+                t.to_scalar::<f32>().unwrap()
+            };
+            let worst = largest(&(&a - &b).unwrap());
+            assert!(worst <= 1e-5 * largest(&b), "{worst} of {}", largest(&b));
+        }
+    }
+}
