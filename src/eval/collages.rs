@@ -311,7 +311,8 @@ mod tests {
             assert_eq!(input.canvas.len(), SIZE * SIZE * 3);
             let bare = |i: usize| input.cover[i] == 0.0;
             assert_eq!(farthest(&input.laid, &input.canvas, bare), 0.0);
-            assert!(input.cover.contains(&1.0) && input.masked.contains(&1.0));
+            let reaches = |values: &[f32]| values.iter().any(|v| *v > 0.99);
+            assert!(reaches(&input.cover) && reaches(&input.masked));
             assert!(object.iter().any(|o| *o > 0.9));
         }
     }
