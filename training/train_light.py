@@ -5,7 +5,9 @@
     python train_light.py --watch a --held-out held.records --run runs/light --minutes 60
 
 Error is a root mean square over what differs between canvas and true picture, a little of it over all the rest, and
-once more over the ground alone: shadows are small and objects large. Pictures are flipped and brightened at random.
+once more over the ground alone: shadows are small and objects large. Each layer is judged only where it is the true one,
+objects under the cut-out and ground beside it: else the ground learns to paint what of the object the cut-out misses,
+as a smear around it. Pictures are flipped and brightened at random.
 """
 
 from __future__ import annotations
@@ -58,12 +60,18 @@ class Collages:
         return b | {k: (b[k] * gain).clamp(0, 1) for k in ("canvas", "laid", "target")}
 
 
-def error(x, b):
-    """Mean squares over what is to change, over its ground, and over the rest: [N] each."""
+def error(x, b, where=1.0):
+    """Mean squares over what is to change, over its ground, and over the rest: [N] each; only `where`, if given."""
     changed = ((b["target"] - b["canvas"]).abs().amax(1, keepdim=True) > 2.5 / 255).float()
     squares = (x - b["target"]).pow(2).mean(1, keepdim=True)
-    over = lambda w: (squares * w).sum((1, 2, 3)) / w.sum((1, 2, 3)).clamp(min=40)
+    over = lambda w: (squares * w * where).sum((1, 2, 3)) / (w * where).sum((1, 2, 3)).clamp(min=40)
     return over(changed), over(changed * (b["object"] < 0.5)), over(1 - changed)
+
+
+def own(b):
+    """Where the layer that shows is the true one; what is taken away leaves ground everywhere."""
+    same = (b["object"] > 0.5) == (b["cover"] > 0.5)
+    return (same | (b["cover"].amax((1, 2, 3), keepdim=True) == 0)).float()
 
 
 @torch.no_grad()
@@ -91,6 +99,7 @@ def main():
     p.add_argument("--watch", type=Path, required=True, help="folder of records; new ones join while it runs")
     p.add_argument("--held-out", type=Path, required=True)
     p.add_argument("--run", required=True)
+    p.add_argument("--init", type=Path, help="a run to begin with")
     p.add_argument("--minutes", type=float, default=60)
     p.add_argument("--batch", type=int, default=32)
     p.add_argument("--lr", type=float, default=1.5e-3)
@@ -105,6 +114,8 @@ def main():
     if not data.look():
         raise SystemExit(f"There are no records in {a.watch}: make some with `inlay data collages`.")
     model = Light(**LIGHT).to(memory_format=torch.channels_last)
+    if a.init:
+        model.load_state_dict(torch.load(a.init / "last.pt", weights_only=True)["ema"]["shadow"])
     optimiser = torch.optim.AdamW(model.parameters(), lr=a.lr, betas=(0.9, 0.97), weight_decay=1e-3, fused=True)
     ema = common.Ema(model, 0.998)
     step = 0
@@ -122,7 +133,7 @@ def main():
         inputs = [b[k].contiguous(memory_format=torch.channels_last) for k in ("canvas", "laid", "cover", "masked")]
         with torch.autocast("cpu", torch.bfloat16):
             light = model(*inputs)
-        changed, ground, rest = error(lit(b["laid"], b["cover"], light), b)
+        changed, ground, rest = error(lit(b["laid"], b["cover"], light), b, own(b))
         root = lambda e: (e + 1e-3).sqrt().mean()
         loss = root(changed + 0.3 * rest) + 0.5 * root(ground)
         common.check_finite(loss, run, step)
