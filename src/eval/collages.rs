@@ -307,12 +307,15 @@ mod tests {
     fn insertions_are_laid_without_light_or_shade() {
         let all = collages("insert_reference", false);
         assert!(all.len() > 6);
+        let reaches = |values: &[f32]| values.iter().any(|v| *v > 0.5);
+        // Where there is no mask the sample's own collage says where the object goes.
+        let masked = all.iter().filter(|c| reaches(&c.input.masked));
+        assert!(masked.count() * 2 > all.len());
         for Collage { input, object, .. } in &all {
             assert_eq!(input.canvas.len(), SIZE * SIZE * 3);
             let bare = |i: usize| input.cover[i] == 0.0;
             assert_eq!(farthest(&input.laid, &input.canvas, bare), 0.0);
-            let reaches = |values: &[f32]| values.iter().any(|v| *v > 0.5);
-            assert!(reaches(&input.cover) && reaches(&input.masked));
+            assert!(reaches(&input.cover));
             assert!(object.iter().any(|o| *o > 0.9));
         }
     }
