@@ -71,6 +71,7 @@ pub(super) fn add_collage(
                 let ground = canvas_rgb(&part.picture, frame.crop, full);
                 let whole = unlike(&values, &ground);
                 light.on_unknown(&mut values, &ground, &whole, full);
+                part.lit = true;
                 Cover::Objects(cover)
             }
         };
@@ -90,6 +91,7 @@ pub(super) fn add_collage(
         Some(mut small) => {
             go_on(cancel)?;
             let light = light(&small.values, &small.cover)?;
+            part.lit = light.is_some();
             let lit = Laying {
                 shaded: light.is_none(),
                 light: light.as_ref(),
@@ -125,6 +127,7 @@ pub(super) fn add_collage(
                 None => small,
                 light => start.small(size, light.as_ref()),
             };
+            part.lit = light.is_some();
             let full = start.full(full, light.as_ref());
             (small.values, Some(full), Cover::OnFilled(small.cover))
         }

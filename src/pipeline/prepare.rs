@@ -39,6 +39,8 @@ pub(super) struct CanvasPart {
     pub region: Option<Arc<Region>>,
     /// The crop with what was laid into it, of the crop's size; `None` if nothing was.
     pub collage: Option<(Arc<Picture>, Cover)>,
+    /// The collage is in the model's light.
+    pub lit: bool,
 }
 
 impl CanvasPart {
@@ -174,6 +176,7 @@ pub(super) fn prepare(
                 rgb,
                 region: region.map(Arc::new),
                 collage: None,
+                lit: false,
             };
             (frame, Some(part))
         }

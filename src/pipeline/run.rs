@@ -465,6 +465,9 @@ impl<'a> Stage<'a> {
             if self.maps {
                 rgb.become_map(self.map);
             }
+            if i % joint == 0 && self.canvas.as_ref().is_some_and(|part| part.lit) {
+                self.base.halve_difference(&mut rgb.values);
+            }
             let picture = match (i % joint, &self.canvas, &self.alpha) {
                 (0, Some(canvas), Some(alpha)) if !self.maps => match &canvas.region {
                     Some(region) => {
