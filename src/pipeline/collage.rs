@@ -123,6 +123,7 @@ pub(super) fn add_collage(
                 Intent::Extend => None,
                 _ => light(&small.values, &small.cover)?,
             };
+            let light = light.map(|light| start.evened(light, size));
             let small = match &light {
                 None => small,
                 light => start.small(size, light.as_ref()),

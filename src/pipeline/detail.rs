@@ -305,7 +305,7 @@ pub fn detail_at(values: &[f32], full: [f32; 3]) -> [f32; 3] {
 }
 
 /// The mean over a square window of `reach` pixels to each side, cut off at the picture's edge.
-fn mean(values: &[f32], (width, height): (usize, usize), reach: usize) -> Vec<f32> {
+pub(super) fn mean(values: &[f32], (width, height): (usize, usize), reach: usize) -> Vec<f32> {
     let along =
         |line: &mut dyn FnMut(usize) -> f32, count: usize, out: &mut dyn FnMut(usize, f32)| {
             let mut sums = Vec::with_capacity(count + 1);

@@ -9,6 +9,8 @@
 //! g is light on the objects, s is shade or light on the ground and r what is mirrored in it. Cut-out and canvas keep
 //! their own detail at any size, and so does the edge between them.
 
+use super::detail::mean;
+
 /// What a model estimates light from; all of `height · width` pixels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LightInput {
@@ -82,7 +84,33 @@ pub struct Light {
     pub ground: Field<3>,
 }
 
+/// The reach, in pixels of the model's picture, over which light on filled ground is evened.
+const EVEN: usize = 8;
+/// The same for the edge of what is filled.
+const SOFT: usize = 2;
+
 impl Light {
+    /// Light that is smooth where the ground was filled (`filled`, 0..1, of `size`): no shadow has an edge there that
+    /// could be known, and what the model saw of the object that is gone would show through.
+    pub(super) fn even_where(self, filled: &[f32], size: (usize, usize)) -> Self {
+        let all: Vec<[f32; 3]> = (0..size.1)
+            .flat_map(|y| self.ground.row(y, size).collect::<Vec<_>>())
+            .collect();
+        let even: [Vec<f32>; 3] = std::array::from_fn(|c| {
+            let channel: Vec<f32> = all.iter().map(|factors| factors[c]).collect();
+            // Twice, so that the window leaves no edges of its own.
+            mean(&mean(&channel, size, EVEN), size, EVEN)
+        });
+        let share = mean(filled, size, SOFT);
+        let values = all.iter().enumerate().map(|(i, own)| {
+            std::array::from_fn(|c| own[c] + share[i].clamp(0.0, 1.0) * (even[c][i] - own[c]))
+        });
+        match Field::new(size.0, values.collect()) {
+            Some(ground) => Self { ground, ..self },
+            None => self,
+        }
+    }
+
     /// Lights a ground: RGB in 0..1 of `size` (width, height).
     pub(super) fn on_ground(&self, values: &mut [f32], size: (usize, usize)) {
         for (y, row) in values.chunks_exact_mut(size.0 * 3).enumerate() {
@@ -210,6 +238,31 @@ mod tests {
         light.on_unknown(&mut collage, &[0.5; 9], &[0.0, 0.5, 1.0], (3, 1));
         let found = [collage[0], collage[3], collage[6]];
         assert!(near(&found, &[0.5, 0.4375, 0.375]), "{found:?}");
+    }
+
+    #[test]
+    fn filled_ground_is_lit_evenly_and_the_rest_as_it_was() {
+        const SIZE: (usize, usize) = (64, 48);
+        // Stripes: what shows through where something was taken away.
+        let stripes = |i: usize| [if i % 2 == 0 { 0.5 } else { 1.0 }; 3];
+        let light = Light {
+            objects: even(1.0),
+            mirrored: even(0.0),
+            ground: Field::new(SIZE.0, (0..SIZE.0 * SIZE.1).map(stripes).collect()).unwrap(),
+        };
+        let inside =
+            |i: usize| (20..40).contains(&(i % SIZE.0)) && (15..35).contains(&(i / SIZE.0));
+        let filled: Vec<f32> = (0..SIZE.0 * SIZE.1)
+            .map(|i| f32::from(u8::from(inside(i))))
+            .collect();
+        let lit = light.even_where(&filled, SIZE);
+        let mut values = vec![0.8; SIZE.0 * SIZE.1 * 3];
+        lit.on_ground(&mut values, SIZE);
+        let at = |x: usize, y: usize| values[(y * SIZE.0 + x) * 3];
+        for x in 23..36 {
+            assert!((at(x, 25) - 0.6).abs() < 0.01, "{}", at(x, 25));
+        }
+        assert!((at(10, 25) - 0.4).abs() < 1e-6 && (at(11, 25) - 0.8).abs() < 1e-6);
     }
 
     #[test]

@@ -27,11 +27,18 @@ pub(super) struct Start {
     small: Vec<f32>,
     /// The same at the crop's own size.
     full: Vec<f32>,
+    /// Where the ground was filled, 0 or 1, at the model's size.
+    filled: Vec<f32>,
     /// What is moved, and where to: top, left, bottom, right as shares.
     moved: Option<(Picture, [f32; 4])>,
 }
 
 impl Start {
+    /// Light that lets nothing show through where the ground was filled.
+    pub fn evened(&self, light: Light, size: (usize, usize)) -> Light {
+        light.even_where(&self.filled, size)
+    }
+
     /// At the model's size, in this light.
     pub fn small(&self, size: (usize, usize), light: Option<&Light>) -> Laid {
         self.laid(self.small.clone(), size, light)
@@ -156,6 +163,7 @@ fn cleared(
     Start {
         small: over(part.rgb.clone(), size),
         full: over(canvas_rgb(&part.picture, frame.crop, crop), crop),
+        filled: inside.iter().map(|&b| f32::from(u8::from(b))).collect(),
         moved: None,
     }
 }
