@@ -244,7 +244,7 @@ mod tests {
     fn filled_ground_is_lit_evenly_and_the_rest_as_it_was() {
         const SIZE: (usize, usize) = (64, 48);
         // Stripes: what shows through where something was taken away.
-        let stripes = |i: usize| [if i % 2 == 0 { 0.5 } else { 1.0 }; 3];
+        let stripes = |i: usize| [if i.is_multiple_of(2) { 0.5 } else { 1.0 }; 3];
         let light = Light {
             objects: even(1.0),
             mirrored: even(0.0),
