@@ -17,6 +17,7 @@ pub mod flux2;
 mod kernels;
 mod light;
 mod ops;
+mod preset;
 mod random;
 mod rope;
 mod spec;
@@ -29,8 +30,8 @@ pub use autoencoder::{Autoencoder, PREVIEW_CHANNELS, PreviewDecoder};
 pub use cache::CacheStats;
 pub use config::{
     AttentionKind, AutoencoderConfig, Config, DOWNSCALE, DecoderConfig, EncoderConfig, LightConfig,
-    MAX_TEXT_TOKENS, PRESETS, ParameterCounts, Prediction, Preset, ScheduleConfig, TOKEN,
-    TextConfig, TransformerConfig, preset,
+    MAX_TEXT_TOKENS, ParameterCounts, Prediction, ScheduleConfig, TOKEN, TextConfig,
+    TransformerConfig,
 };
 pub use device::{DeviceKind, open as open_device};
 pub use embed::{Content, ImageInput};
@@ -38,6 +39,7 @@ pub use embedded::{EMBEDDED_NAME, embedded};
 pub use error::{ModelError, Result};
 pub use light::{LIGHT_CELL, LightMaps, LightModel};
 pub use ops::Kernels;
+pub use preset::{PRESETS, Preset, preset};
 pub use random::{random_folder, tiny_config};
 pub use rope::{Grid, Position, Rope};
 pub use text::{TextEncoder, Tokens};

@@ -9,10 +9,9 @@ use rand_distr::{Distribution, StandardNormal};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use super::config::{
-    AttentionKind, AutoencoderConfig, Config, DecoderConfig, EncoderConfig, Preset,
-};
+use super::config::{AttentionKind, AutoencoderConfig, Config, DecoderConfig, EncoderConfig};
 use super::error::{ModelError, Result};
+use super::preset::Preset;
 use super::spec::{self, Init, TensorSpec};
 use super::weights::{
     AUTOENCODER_FILE, CONFIG_FILE, LIGHT_FILE, TEXT_FILE, TOKENIZER_FILE, TRANSFORMER_FILE,

@@ -225,8 +225,9 @@ mod tests {
 
     use super::*;
     use crate::model::autoencoder::plain;
-    use crate::model::config::{AutoencoderConfig, DecoderConfig, EncoderConfig, preset};
+    use crate::model::config::{AutoencoderConfig, DecoderConfig, EncoderConfig};
     use crate::model::ops::Kernels;
+    use crate::model::preset::preset;
     use crate::model::spec;
 
     #[test]
