@@ -3,7 +3,10 @@
 mod common;
 
 use common::{Toy, events, outputs, rectangle, with_picture, with_region, words};
+use inlay::doc::job::BlendSpec;
 use inlay::doc::{ControlKind, Job, Level, Picture, Role};
+use inlay::pipeline::event::OutputPicture;
+use inlay::pipeline::generator::Cancel;
 use inlay::pipeline::light::LightInput;
 
 const SIZE: (u32, u32) = (128, 96);
@@ -23,6 +26,24 @@ fn insertion() -> Job {
     }
     let job = with_picture(job, Role::Asset, cut);
     let mut job = with_region(job, rectangle(SIZE, 48..80, 32..64), Level::Exact, Some(1));
+    job.spec.crop = Some([0, 0, SIZE.0, SIZE.1]);
+    job
+}
+
+/// The same in a collage that the artist made.
+fn collage() -> Job {
+    let canvas = Picture::filled(SIZE.0, SIZE.1, [100, 100, 100, 255]);
+    let mut collage = canvas.clone();
+    for y in 32..64u32 {
+        for x in 48..80u32 {
+            let at = ((y * SIZE.0 + x) * 4) as usize;
+            collage.pixels_mut()[at..at + 3].copy_from_slice(&[0, 200, 0]);
+        }
+    }
+    let job = with_picture(words("Put it into IMG1."), Role::Canvas, canvas);
+    let mut job = with_picture(job, Role::Control, collage);
+    job.spec.inputs[1].kind = Some(ControlKind::Placement);
+    let mut job = with_region(job, rectangle(SIZE, 40..90, 24..72), Level::Box, None);
     job.spec.crop = Some([0, 0, SIZE.0, SIZE.1]);
     job
 }
@@ -121,21 +142,91 @@ fn what_is_taken_away_is_lit_ground_and_an_extension_is_not_lit() {
     }
 }
 
+/// The result with so much of the model's light on objects.
+fn joined(job: &Job, relight: f32) -> OutputPicture {
+    let mut job = job.clone();
+    job.spec.blend.relight = relight;
+    let mut toy = toy(true, [0.4, 0.8, 0.0]);
+    toy.variety = 0.0;
+    outputs(&job, &mut toy).remove(0)
+}
+
+/// Nothing is left of the light on the object at (64, 48), and all of it on the ground beside it.
+fn keeps_its_colours(job: &Job, own: [u8; 4]) {
+    let (lit, half, bare) = (joined(job, 1.0), joined(job, 0.5), joined(job, 0.0));
+    let at = |output: &OutputPicture, x, y| output.picture.pixel(x, y);
+    assert_eq!(at(&bare, 64, 48), own);
+    let green = |output| at(output, 64, 48)[1];
+    let found = [green(&lit), green(&half), green(&bare)];
+    assert!(found.is_sorted_by(|a, b| a < b), "{found:?}");
+    assert!(green(&lit) < own[1] - 40);
+    // The ground right under it stays in the model's light, but for what the object's soft edge lends it.
+    let ground = |output| f32::from(at(output, 64, 65)[0]);
+    let (lit_by, bare_by) = (ground(&lit) - 100.0, ground(&bare) - 100.0);
+    assert!(lit_by.abs() > 15.0, "{lit_by}");
+    assert!(
+        (lit_by - bare_by).abs() < 0.25 * lit_by.abs(),
+        "{lit_by} {bare_by}"
+    );
+    for (relight, wanted) in [(1.0, &lit), (0.5, &half), (0.0, &bare)] {
+        let blend = BlendSpec {
+            relight,
+            ..job.spec.blend
+        };
+        let joining = half.joining.as_ref().unwrap();
+        assert!(joining.relights());
+        let again = joining.joined(&blend, &Cancel::default()).unwrap();
+        assert_eq!(again, *wanted.picture, "{relight}");
+    }
+}
+
 #[test]
-fn an_artists_collage_is_lit_where_it_differs_from_the_canvas() {
-    let canvas = Picture::filled(SIZE.0, SIZE.1, [100, 100, 100, 255]);
-    let mut collage = canvas.clone();
-    for y in 32..64u32 {
-        for x in 48..80u32 {
+fn a_cut_out_keeps_its_own_colours_if_the_artist_wants_it() {
+    let mut job = insertion();
+    // Nothing but light is to change anything.
+    job.spec.blend.colour_match = false;
+    keeps_its_colours(&job, [0, 200, 0, 255]);
+    job.spec.blend.colour_match = true;
+    let bare = joined(&job, 0.0);
+    assert_eq!(bare.picture.pixel(64, 48), [0, 200, 0, 255]);
+}
+
+#[test]
+fn so_do_an_artists_collage_and_what_is_moved() {
+    let mut own = collage();
+    own.spec.blend.colour_match = false;
+    keeps_its_colours(&own, [0, 200, 0, 255]);
+    let mut canvas = Picture::filled(SIZE.0, SIZE.1, [100, 100, 100, 255]);
+    for y in 36..60u32 {
+        for x in 8..32u32 {
             let at = ((y * SIZE.0 + x) * 4) as usize;
-            collage.pixels_mut()[at..at + 3].copy_from_slice(&[0, 200, 0]);
+            canvas.pixels_mut()[at..at + 3].copy_from_slice(&[0, 200, 0]);
         }
     }
-    let job = with_picture(words("Put it into IMG1."), Role::Canvas, canvas);
-    let mut job = with_picture(job, Role::Control, collage);
-    job.spec.inputs[1].kind = Some(ControlKind::Placement);
-    let mut job = with_region(job, rectangle(SIZE, 40..90, 24..72), Level::Box, None);
+    let job = with_picture(words("Move IMG2 to IMG3 in IMG1."), Role::Canvas, canvas);
+    let job = with_region(job, rectangle(SIZE, 8..32, 36..60), Level::Exact, None);
+    let mut job = with_region(job, rectangle(SIZE, 52..76, 36..60), Level::Exact, None);
     job.spec.crop = Some([0, 0, SIZE.0, SIZE.1]);
+    let (lit, bare) = (joined(&job, 1.0), joined(&job, 0.0));
+    assert_eq!(bare.picture.pixel(64, 48), [0, 200, 0, 255]);
+    assert!(lit.picture.pixel(64, 48)[1] < 160);
+}
+
+#[test]
+fn without_light_there_is_none_to_take_back() {
+    let mut toy = toy(false, [0.5, 0.8, 0.12]);
+    let output = outputs(&insertion(), &mut toy).remove(0);
+    assert!(!output.joining.unwrap().relights());
+    // What goes has no light of its own.
+    let canvas = Picture::filled(SIZE.0, SIZE.1, [100, 100, 100, 255]);
+    let job = with_picture(words("Remove IMG2 from IMG1."), Role::Canvas, canvas);
+    let job = with_region(job, rectangle(SIZE, 48..80, 32..64), Level::Exact, None);
+    assert!(!joined(&job, 1.0).joining.unwrap().relights());
+}
+
+#[test]
+fn an_artists_collage_is_lit_where_it_differs_from_the_canvas() {
+    let job = collage();
     let mut toy = toy(true, [0.5, 0.8, 0.12]);
     events(&job, &mut toy);
     assert_eq!(pixel(&shown(&toy).laid, 64, 48), [0, 200, 0]);

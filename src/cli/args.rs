@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::data::command::DataCommand;
+use crate::doc::job::BlendSpec;
 use crate::eval::collages::CollagesArgs;
 use crate::eval::command::EvalArgs;
 use crate::world::command::{WorldBenchArgs, WorldCommand};
@@ -118,9 +119,46 @@ pub struct GenerateArgs {
     /// Size of a new picture, for jobs without a canvas
     #[arg(long, value_name = "WxH")]
     pub size: Option<String>,
+    /// How results are joined to the canvas
+    #[command(flatten)]
+    pub join: JoinArgs,
     /// Where and how to run
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+/// How results are joined to the canvas.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct JoinArgs {
+    /// Width of the soft edge around what is masked, as a share of its size
+    #[arg(long, value_name = "SHARE")]
+    pub feather: Option<f32>,
+    /// How far that edge is moved outwards, inwards if negative, in the same unit
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    pub grow: Option<f32>,
+    /// How far objects take on the light that was found, 0 to 1; at 0 they keep their own colours
+    #[arg(long, value_name = "SHARE")]
+    pub relight: Option<f32>,
+    /// Leave the result's colours as they are, without matching them to the canvas
+    #[arg(long)]
+    pub no_colour_match: bool,
+    /// Leave the result as the model paints it, without finer detail from the canvas and the objects
+    #[arg(long)]
+    pub no_detail: bool,
+}
+
+impl JoinArgs {
+    /// As chosen, else as usual.
+    pub fn blend(&self) -> BlendSpec {
+        let usual = BlendSpec::default();
+        BlendSpec {
+            feather: self.feather.unwrap_or(usual.feather),
+            grow: self.grow.unwrap_or(usual.grow),
+            relight: self.relight.unwrap_or(usual.relight),
+            colour_match: !self.no_colour_match,
+            keep_detail: !self.no_detail,
+        }
+    }
 }
 
 /// Arguments of `inlay perceive`.

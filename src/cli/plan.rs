@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::GenerateArgs;
 use super::error::CliError;
-use crate::doc::job::{
-    BlendSpec, JOB_VERSION, JobInput, JobRegion, MaskedMode, MaskedSpec, Solver,
-};
+use crate::doc::job::{JOB_VERSION, JobInput, JobRegion, MaskedMode, MaskedSpec, Solver};
 use crate::doc::prompt::parse_tags;
 use crate::doc::{ControlKind, JobSpec, Level, Purpose};
 use crate::model::DeviceKind;
@@ -105,7 +103,7 @@ pub fn plan(args: &GenerateArgs) -> Result<Plan, CliError> {
         solver: Solver::Euler,
         size: args.size.as_deref().map(parse_size).transpose()?,
         crop: None,
-        blend: BlendSpec::default(),
+        blend: args.join.blend(),
         masked: MaskedSpec {
             mode: args.mode.as_deref().map(parse_mode).transpose()?,
             strength: args.strength,
@@ -409,6 +407,28 @@ mod tests {
         assert_eq!((plan.spec.steps, plan.spec.size), (0, None));
         let plan = parsed("--prompt cup --size 64x48").expect("a plan");
         assert_eq!(plan.spec.size, Some([64, 48]));
+    }
+
+    #[test]
+    fn results_are_joined_as_usual_or_as_told() {
+        assert_eq!(
+            parsed("--prompt x").unwrap().spec.blend,
+            BlendSpec::default()
+        );
+        let told =
+            "--prompt x --feather 0.1 --grow -0.05 --relight 0.5 --no-colour-match --no-detail";
+        let blend = BlendSpec {
+            feather: 0.1,
+            grow: -0.05,
+            colour_match: false,
+            keep_detail: false,
+            relight: 0.5,
+        };
+        assert_eq!(parsed(told).unwrap().spec.blend, blend);
+        assert_eq!(
+            complaint("--prompt x --relight 2"),
+            "the relighting is 2: use 0 to 1"
+        );
     }
 
     #[test]

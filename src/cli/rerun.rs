@@ -79,7 +79,7 @@ pub fn run(args: &RerunArgs) -> Result<(), CliError> {
 
 /// What can be set, for messages.
 const KEYS: &str = "seed, steps, outputs, joint, prompt, context, guidance_text, guidance_image, solver, level, \
-                    size, feather, grow, colour_match, keep_detail, mode, strength";
+                    size, feather, grow, colour_match, keep_detail, relight, mode, strength";
 
 /// Changes one thing of a recipe.
 fn set(spec: &mut JobSpec, change: &str) -> Result<(), CliError> {
@@ -120,6 +120,7 @@ fn set(spec: &mut JobSpec, change: &str) -> Result<(), CliError> {
         "grow" => spec.blend.grow = parse(&key, value)?,
         "colour_match" => spec.blend.colour_match = parse(&key, value)?,
         "keep_detail" => spec.blend.keep_detail = parse(&key, value)?,
+        "relight" => spec.blend.relight = parse(&key, value)?,
         "mode" => spec.masked.mode = Some(parse_mode(value)?),
         "strength" => spec.masked.strength = Some(parse(&key, value)?),
         _ => {

@@ -70,6 +70,9 @@ pub struct Settings {
     pub crop: Option<[u32; 4]>,
     /// Width and height of a new picture, without a canvas.
     pub size: Option<[u32; 2]>,
+    /// How masked places come about.
+    #[serde(skip_serializing_if = "MaskedSpec::is_default")]
+    pub masked: MaskedSpec,
 }
 
 impl Default for Settings {
@@ -85,6 +88,7 @@ impl Default for Settings {
             blend: BlendSpec::default(),
             crop: None,
             size: None,
+            masked: MaskedSpec::default(),
         }
     }
 }
@@ -195,6 +199,12 @@ impl Document {
         slots.chain(regions).collect()
     }
 
+    /// Whether words change exactly what is masked, and nothing is placed.
+    pub fn modifies(&self) -> bool {
+        let modifies = |r: &Region| super::job::modifies(r.asset.is_some(), r.level);
+        !self.regions.is_empty() && self.regions.iter().all(modifies)
+    }
+
     /// The IMG number of a slot or region, counted from 1.
     pub fn number(&self, target: Target) -> Option<usize> {
         Some(self.targets().iter().position(|&t| t == target)? + 1)
@@ -277,7 +287,7 @@ impl Document {
                 size: settings.size.filter(|_| !has_canvas),
                 crop: settings.crop.filter(|_| has_canvas),
                 blend: settings.blend,
-                masked: MaskedSpec::default(),
+                masked: settings.masked,
             },
             pictures: self
                 .slots
@@ -564,7 +574,7 @@ impl Document {
             size: settings.size,
             crop: settings.crop,
             blend: settings.blend,
-            masked: MaskedSpec::default(),
+            masked: settings.masked,
         };
         spec.validate_numbers()?;
         match (settings.crop, self.canvas_size()) {

@@ -119,6 +119,24 @@ pub struct BlendSpec {
     /// from before there was a choice ran without.
     #[serde(default)]
     pub keep_detail: bool,
+    /// How far pasted objects take on the light that the model found, 0 to 1; at 0 they keep their own colours. What
+    /// they do to the ground, such as their shadow, stays.
+    #[serde(
+        default = "BlendSpec::full",
+        skip_serializing_if = "BlendSpec::is_full"
+    )]
+    pub relight: f32,
+}
+
+impl BlendSpec {
+    fn full() -> f32 {
+        1.0
+    }
+
+    /// Recipes without it are the same to programs that do not know it.
+    fn is_full(share: &f32) -> bool {
+        *share == Self::full()
+    }
 }
 
 impl Default for BlendSpec {
@@ -128,6 +146,7 @@ impl Default for BlendSpec {
             grow: 0.0,
             colour_match: true,
             keep_detail: true,
+            relight: Self::full(),
         }
     }
 }
@@ -179,10 +198,24 @@ impl MaskedSpec {
         })
     }
 
+    /// How much may change, for a job whose regions all modify what they select, or not; see [`JobSpec::strength`].
+    pub fn strength_for(&self, modifies: bool) -> f64 {
+        match (self.strength, modifies) {
+            (Some(strength), _) => f64::from(strength),
+            (None, true) => 0.75,
+            (None, false) => 1.0,
+        }
+    }
+
     /// Whether nothing was chosen.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Whether a region, which places an asset or none, changes exactly what it selects.
+pub(super) fn modifies(places: bool, level: Level) -> bool {
+    !places && level == Level::Exact
 }
 
 /// The model that a job is for.
@@ -348,12 +381,9 @@ impl JobSpec {
     /// How much may change: as chosen; else everything, but where words modify exactly what is selected, a quarter of
     /// the way is kept, and with it the shape.
     pub fn strength(&self) -> f64 {
-        let modifies = |r: &JobRegion| r.asset.is_none() && r.level == Level::Exact;
-        match self.masked.strength {
-            Some(strength) => f64::from(strength),
-            None if !self.regions.is_empty() && self.regions.iter().all(modifies) => 0.75,
-            None => 1.0,
-        }
+        let modifies = |r: &JobRegion| modifies(r.asset.is_some(), r.level);
+        self.masked
+            .strength_for(!self.regions.is_empty() && self.regions.iter().all(modifies))
     }
 
     /// Whether a map of the whole canvas is asked for rather than a picture (UniReal's perception tasks): the output is
@@ -422,6 +452,7 @@ impl JobSpec {
         in_range("image guidance", self.guidance_image, 0.0, MAX_GUIDANCE)?;
         in_range("the feather", self.blend.feather, 0.0, 1.0)?;
         in_range("the growth of what is joined", self.blend.grow, -1.0, 1.0)?;
+        in_range("the relighting", self.blend.relight, 0.0, 1.0)?;
         if let Some(strength) = self.masked.strength {
             in_range("the strength", f64::from(strength), 0.05, 1.0)?;
         }

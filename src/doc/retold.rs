@@ -1,7 +1,7 @@
 //! What FLUX.2 is told: references in its order, and a text that calls them "image 1", "image 2", … and says what each
 //! is for. Trained on plain instructions, it knows neither IMG words nor context tags.
 
-use super::job::{MaskedMode, MaskedSpec};
+use super::job::MaskedMode;
 use super::prompt::{TAGS, WordKind, words};
 use super::{CompiledPrompt, ControlKind, Document, Purpose};
 
@@ -32,7 +32,7 @@ impl<'a> Asked<'a> {
             pictures: &compiled.inputs,
             base: &compiled.base,
             tags: &compiled.tags,
-            mode: MaskedSpec::default().mode_for(regions),
+            mode: document.settings().masked.mode_for(regions),
             masked: regions || crop.is_some_and(|crop| Some(crop) != whole),
         }
     }

@@ -4,8 +4,6 @@
 //! A small model need not invent what can be pasted or filled in: it gets that as a placement control and mends
 //! pose, light, contact and shadow.
 
-use std::sync::Arc;
-
 use super::error::PipelineError;
 use super::event::CropRect;
 use super::frame::Frame;
@@ -61,6 +59,7 @@ pub(super) fn add_collage(
     if let Some(at) = job.spec.inputs.iter().position(placement) {
         go_on(cancel)?;
         let mut values = given_collage(&job.pictures[at], &part.picture, frame.crop);
+        let mut own = None;
         let image = &mut inputs.images[at];
         let cover = unlike(&image.values, &part.rgb);
         let cover = match light(&image.values, &cover)? {
@@ -70,12 +69,17 @@ pub(super) fn add_collage(
                 image.key = key(&image.values, frame.width, frame.height);
                 let ground = canvas_rgb(&part.picture, frame.crop, full);
                 let whole = unlike(&values, &ground);
+                let mut unlit = values.clone();
+                light
+                    .on_ground_alone()
+                    .on_unknown(&mut unlit, &ground, &whole, full);
+                own = Some(unlit);
                 light.on_unknown(&mut values, &ground, &whole, full);
                 part.lit = true;
                 Cover::Objects(cover)
             }
         };
-        part.collage = Some((Arc::new(opaque(&values, width, height)), cover));
+        part.lay(values, own, (width, height), cover);
         return Ok(());
     }
     if inputs.images.len() >= info.max_inputs {
@@ -111,7 +115,7 @@ pub(super) fn add_collage(
             };
             let full = collage(job, inputs, full, ground, mask, lit);
             let cover = Cover::Objects(small.cover);
-            (small.values, full.map(|full| full.values), cover)
+            (small.values, full, cover)
         }
         None => {
             let Some(mut start) = start(job, inputs, part, frame, cancel)? else {
@@ -133,7 +137,9 @@ pub(super) fn add_collage(
             (small.values, Some(full), Cover::OnFilled(small.cover))
         }
     };
-    part.collage = full.map(|full| (Arc::new(opaque(&full, width, height)), cover));
+    if let Some(full) = full {
+        part.lay(full.values, full.own, (width, height), cover);
+    }
     // Last, so that the prompt's numbers stay; the words never name it.
     inputs.images.push(InputImage {
         key: key(&values, frame.width, frame.height),
@@ -159,7 +165,8 @@ fn given_collage(given: &Picture, canvas: &Picture, crop: CropRect) -> Vec<f32> 
     })
 }
 
-fn opaque(values: &[f32], width: u32, height: u32) -> Picture {
+/// An opaque picture of RGB in 0..1.
+pub(super) fn opaque(values: &[f32], width: u32, height: u32) -> Picture {
     let mut picture = Picture::filled(width, height, [0, 0, 0, 255]);
     for (pixel, rgb) in picture
         .pixels_mut()
@@ -189,9 +196,23 @@ pub(super) struct Laid {
     pub values: Vec<f32>,
     /// How far each pixel is covered by what was laid in, 0..1.
     pub cover: Vec<f32>,
+    /// The same as `values` but for the objects, which are in the light they came in; only where they are lit.
+    pub own: Option<Vec<f32>>,
 }
 
 impl Laid {
+    /// A ground in this light, with nothing on it yet.
+    pub fn ground(mut values: Vec<f32>, size: (usize, usize), light: Option<&Light>) -> Self {
+        if let Some(light) = light {
+            light.on_ground(&mut values, size);
+        }
+        Self {
+            values,
+            cover: vec![0.0; size.0 * size.1],
+            own: None,
+        }
+    }
+
     /// Bends an object (colours times cover) into a silhouette.
     fn bend(&mut self, silhouette: &[f32], width: usize) {
         let pixels = self.values.chunks_exact_mut(3).zip(&self.cover);
@@ -206,6 +227,12 @@ impl Laid {
 
     /// Lays an object (colours times cover, of its size) over it.
     fn over_whole(&mut self, mut object: Laid, size: (usize, usize), light: Option<&Light>) {
+        if let Some(own) = &mut self.own {
+            let pixels = own.chunks_exact_mut(3).zip(object.values.chunks_exact(3));
+            for ((pixel, colour), alpha) in pixels.zip(&object.cover) {
+                mix(pixel, colour, *alpha);
+            }
+        }
         if let Some(light) = light {
             light.on_objects(&mut object.values, &object.cover, size);
         }
@@ -218,10 +245,15 @@ impl Laid {
         for (i, (colour, alpha)) in colours.zip(&object.cover).enumerate() {
             let to = (at.1 + i / wide) * width + at.0 + i % wide;
             self.cover[to] = self.cover[to].max(*alpha);
-            for (value, colour) in self.values[to * 3..].iter_mut().zip(colour) {
-                *value = (*value * (1.0 - alpha) + colour).clamp(0.0, 1.0);
-            }
+            mix(&mut self.values[to * 3..], colour, *alpha);
         }
+    }
+}
+
+/// A colour times its cover over a pixel.
+fn mix(pixel: &mut [f32], colour: &[f32], alpha: f32) {
+    for (value, colour) in pixel.iter_mut().zip(colour) {
+        *value = (*value * (1.0 - alpha) + colour).clamp(0.0, 1.0);
     }
 }
 
@@ -284,12 +316,9 @@ fn collage(
     if placed.is_empty() {
         return None;
     }
-    let mut laid = Laid {
-        values: ground(),
-        cover: vec![0.0; size.0 * size.1],
-    };
-    if let Some(light) = laying.light {
-        light.on_ground(&mut laid.values, size);
+    let mut laid = Laid::ground(ground(), size, laying.light);
+    if laying.light.is_some() {
+        laid.own = Some(laid.values.clone());
     }
     let mut any = false;
     for (picture, placed, region) in placed {
@@ -368,15 +397,13 @@ pub(super) fn paste(
     let object = Laid {
         values: colour,
         cover: alpha.into_iter().map(|a| a.clamp(0.0, 1.0)).collect(),
+        own: None,
     };
     if fit.silhouette.is_none() && fit.light.is_none() {
         laid.over(&object, w, size.0, (x, y));
         return true;
     }
-    let mut whole = Laid {
-        values: vec![0.0; size.0 * size.1 * 3],
-        cover: vec![0.0; size.0 * size.1],
-    };
+    let mut whole = Laid::ground(vec![0.0; size.0 * size.1 * 3], size, None);
     whole.over(&object, w, size.0, (x, y));
     if let Some(silhouette) = &fit.silhouette {
         // It may reach beyond where it is now.
@@ -398,10 +425,7 @@ mod tests {
                 picture.pixels_mut()[(y * 40 + x) * 4..][..4].copy_from_slice(&[255, 0, 0, 255]);
             }
         }
-        let mut laid = Laid {
-            values: vec![0.5; 64 * 64 * 3],
-            cover: vec![0.0; 64 * 64],
-        };
+        let mut laid = Laid::ground(vec![0.5; 64 * 64 * 3], (64, 64), None);
         // Twice as wide as high, into a square of 32 pixels: 32 × 16 at its lower edge, its rim softened.
         assert!(paste(
             &mut laid,
@@ -410,7 +434,7 @@ mod tests {
             [0.25, 0.25, 0.75, 0.75],
             &Fit::PLAIN
         ));
-        let Laid { values, cover } = &laid;
+        let Laid { values, cover, .. } = &laid;
         let red: Vec<usize> = (0..64 * 64)
             .filter(|i| values[i * 3] > 0.99 && values[i * 3 + 1] < 0.01)
             .collect();
@@ -453,10 +477,7 @@ mod tests {
 
     #[test]
     fn opaque_pictures_are_not_pasted() {
-        let mut laid = Laid {
-            values: vec![0.5; 16 * 16 * 3],
-            cover: vec![0.0; 16 * 16],
-        };
+        let mut laid = Laid::ground(vec![0.5; 16 * 16 * 3], (16, 16), None);
         let picture = Picture::filled(8, 8, [1, 2, 3, 255]);
         let place = [0.0, 0.0, 1.0, 1.0];
         assert!(!paste(&mut laid, (16, 16), &picture, place, &Fit::PLAIN));

@@ -52,12 +52,32 @@ pub struct Base {
 }
 
 impl Base {
+    /// RGB in 0..1, interleaved.
+    pub(super) fn rgb(&self) -> &[f32] {
+        &self.rgb
+    }
+
     /// Brings a generated picture half-way to a collage that is lit: two estimates of one light. On 60 scenes each
     /// (dB; generated, mean, lit collage): insertion 16.74, 17.05, 16.80; removal 21.15, 21.39, 21.43; moving 17.62, 17.95,
     /// 18.12.
     pub fn halve_difference(&self, generated: &mut [f32]) {
         for (value, lit) in generated.iter_mut().zip(&self.rgb) {
             *value = f32::midpoint(*value, *lit);
+        }
+    }
+
+    /// Gives what was laid in the light it came in (`own`, the collage in it, RGB in 0..1) again: in the collage and in a
+    /// picture generated over it.
+    pub(super) fn unlit(&self, generated: &mut [f32], own: &[f32]) -> Self {
+        let pixels = own.chunks_exact(3).zip(generated.chunks_exact_mut(3));
+        for ((own, generated), laid) in pixels.zip(&self.laid) {
+            for (own, generated) in own.iter().zip(generated) {
+                *generated += laid * (own - *generated);
+            }
+        }
+        Self {
+            rgb: own.to_vec(),
+            ..self.clone()
         }
     }
 

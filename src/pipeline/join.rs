@@ -18,16 +18,98 @@ use crate::doc::{Picture, Plane};
 pub struct Joining {
     pub(super) canvas: Arc<Picture>,
     pub(super) crop: CropRect,
-    pub(super) generated: Rgb,
-    /// The canvas with what was laid into it, of `generated`'s size.
-    pub(super) base: Arc<Base>,
-    /// [`super::generator::GeneratorInfo::grain`].
-    pub(super) grain: f32,
-    /// The crop with what was laid into it, of the crop's size.
-    pub(super) collage: Option<Arc<Picture>>,
+    pub(super) made: Made,
     pub(super) region: Arc<Region>,
     /// Fitted on the known ground, whether it is used or not.
     pub(super) colour: ColourMatch,
+}
+
+/// What a crop is made of before it is joined.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub generated: Rgb,
+    /// The canvas with what was laid into it, of `generated`'s size.
+    pub base: Arc<Base>,
+    /// [`super::generator::GeneratorInfo::grain`].
+    pub grain: f32,
+    /// The crop with what was laid into it, of the crop's size.
+    pub collage: Option<Arc<Picture>>,
+    /// The same with the objects in the light they came in; `None` if the model gave them no other.
+    pub own: Option<Arc<Own>>,
+}
+
+/// A collage whose objects are in the light they came in.
+#[derive(Debug)]
+pub(super) struct Own {
+    /// At the model's size: RGB in 0..1.
+    pub small: Vec<f32>,
+    /// Of the crop's size.
+    pub collage: Arc<Picture>,
+}
+
+impl Made {
+    /// The canvas with this laid over `crop` through `alpha`.
+    pub fn over(
+        &self,
+        (canvas, crop): (&Picture, CropRect),
+        alpha: &Plane,
+        blend: &BlendSpec,
+        colour: &ColourMatch,
+        cancel: &Cancel,
+    ) -> Result<Picture, Stopped> {
+        let own = self.own.as_deref().filter(|_| blend.relight < 1.0);
+        let Some(own) = own else {
+            return self.lit((canvas, crop), alpha, blend, colour, cancel);
+        };
+        let mut generated = self.generated.clone();
+        // Before the objects have their own colours again: they are not to be matched to anything.
+        for pixel in generated.values.chunks_exact_mut(3) {
+            pixel.copy_from_slice(&colour.apply([pixel[0], pixel[1], pixel[2]]));
+        }
+        let base = self.base.unlit(&mut generated.values, &own.small);
+        let bare = Self {
+            generated,
+            base: Arc::new(base),
+            grain: self.grain,
+            collage: Some(Arc::clone(&own.collage)),
+            own: None,
+        };
+        let none = ColourMatch::none();
+        let bare = bare.lit((canvas, crop), alpha, blend, &none, cancel)?;
+        if blend.relight == 0.0 {
+            return Ok(bare);
+        }
+        let lit = self.lit((canvas, crop), alpha, blend, colour, cancel)?;
+        Ok(mixed(bare, &lit, blend.relight))
+    }
+
+    /// The same in the model's light.
+    fn lit(
+        &self,
+        (canvas, crop): (&Picture, CropRect),
+        alpha: &Plane,
+        blend: &BlendSpec,
+        colour: &ColourMatch,
+        cancel: &Cancel,
+    ) -> Result<Picture, Stopped> {
+        let detail = blend
+            .keep_detail
+            .then(|| Detail::new(&self.generated, &self.base, self.grain));
+        let layer = match &detail {
+            Some(detail) => Layer::Detailed(detail, self.collage.as_deref()),
+            None => Layer::Plain(&self.generated),
+        };
+        composite(canvas, crop, layer, alpha, colour, cancel)
+    }
+}
+
+/// So much of `b` in `a`, a picture of the same size.
+fn mixed(mut a: Picture, b: &Picture, share: f32) -> Picture {
+    for (a, b) in a.pixels_mut().iter_mut().zip(b.pixels()) {
+        let (from, to) = (f32::from(*a), f32::from(*b));
+        *a = (from + share * (to - from)).round() as u8;
+    }
+    a
 }
 
 impl Joining {
@@ -52,14 +134,13 @@ impl Joining {
         } else {
             ColourMatch::none()
         };
-        let detail = blend
-            .keep_detail
-            .then(|| Detail::new(&self.generated, &self.base, self.grain));
-        let layer = match &detail {
-            Some(detail) => Layer::Detailed(detail, self.collage.as_deref()),
-            None => Layer::Plain(&self.generated),
-        };
-        composite(&self.canvas, self.crop, layer, alpha, &colour, cancel)
+        let place = (&*self.canvas, self.crop);
+        self.made.over(place, alpha, blend, &colour, cancel)
+    }
+
+    /// Whether [`BlendSpec::relight`] changes anything: something was laid in and given another light.
+    pub fn relights(&self) -> bool {
+        self.made.own.is_some()
     }
 }
 
@@ -153,10 +234,13 @@ mod tests {
                 width: 40,
                 height: 40,
             },
-            base: Arc::new(Base::plain(vec![1.0; 8 * 8 * 3])),
-            grain: 0.0,
-            collage: None,
-            generated,
+            made: Made {
+                base: Arc::new(Base::plain(vec![1.0; 8 * 8 * 3])),
+                grain: 0.0,
+                collage: None,
+                own: None,
+                generated,
+            },
             region: Arc::new(Region { editable, selected }),
             colour: ColourMatch::none(),
         }

@@ -37,6 +37,15 @@ pub struct Field<const N: usize> {
 }
 
 impl<const N: usize> Field<N> {
+    /// The same values everywhere.
+    pub fn even(values: [f32; N]) -> Self {
+        Self {
+            columns: 1,
+            rows: 1,
+            values: vec![values],
+        }
+    }
+
     /// A grid of so many columns, row by row; `None` if the values are not as many or none.
     pub fn new(columns: usize, values: Vec<[f32; N]>) -> Option<Self> {
         let rows = values.len().checked_div(columns)?;
@@ -90,6 +99,14 @@ const EVEN: usize = 8;
 const SOFT: usize = 2;
 
 impl Light {
+    /// The same for the ground alone: objects keep their colours.
+    pub(super) fn on_ground_alone(&self) -> Self {
+        Self {
+            objects: Field::even([1.0; 3]),
+            ..self.clone()
+        }
+    }
+
     /// Light that is smooth where the ground was filled (`filled`, 0..1, of `size`): no shadow has an edge there that
     /// could be known, and what the model saw of the object that is gone would show through.
     pub(super) fn even_where(self, filled: &[f32], size: (usize, usize)) -> Self {

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use candle_core::Tensor;
 
-use super::blend::{Layer, Rgb, Stopped, composite, enlarged};
+use super::blend::{Rgb, Stopped, enlarged};
 use super::colour::ColourMatch;
-use super::detail::{Base, Detail};
+use super::detail::Base;
 use super::error::PipelineError;
 use super::event::{CropRect, JobEvent, Look, OutputPicture, Preview};
 use super::generator::{Branch, Cancel, Family, Focus, Generator, GeneratorInfo};
-use super::join::{self, Joining};
+use super::join::{self, Joining, Made, Own};
 use super::light::LightInput;
 use super::look::look;
 use super::prepare::{CanvasPart, Prepared, latent_cells, prepare, shares};
@@ -226,6 +226,8 @@ struct Stage<'a> {
     latent_rgb: Arc<Vec<[f32; 3]>>,
     /// The canvas with what was laid into it, at the model's size; empty without a canvas.
     base: Arc<Base>,
+    /// The same with objects in the light they came in.
+    own: Option<Arc<Own>>,
     /// [`GeneratorInfo::grain`].
     grain: f32,
     /// The outputs are maps of the canvas.
@@ -277,6 +279,7 @@ impl<'a> Stage<'a> {
             }
         }
         let base = canvas.as_ref().map(|part| part.base(&frame));
+        let own = canvas.as_ref().and_then(|part| part.own(&frame));
         let steps = job.spec.steps;
         let shift = generator.shift(frame.width, frame.height, steps as usize);
         let mut times = times(steps, shift);
@@ -289,9 +292,13 @@ impl<'a> Stage<'a> {
             && strength < 1.0
         {
             times.drain(..first_step(steps, strength));
-            start = Some(match &known {
-                Some((clean, _)) => clean.clone(),
-                None => generator.encode(&canvas.rgb, frame.width, frame.height)?,
+            start = Some(match (&known, &base) {
+                // It goes on from what was laid in.
+                (_, Some(base)) if canvas.collage.is_some() => {
+                    generator.encode(base.rgb(), frame.width, frame.height)?
+                }
+                (Some((clean, _)), _) => clean.clone(),
+                (None, _) => generator.encode(&canvas.rgb, frame.width, frame.height)?,
             });
         }
         Ok(Self {
@@ -309,6 +316,7 @@ impl<'a> Stage<'a> {
             guidance: guidance_of(job, info),
             latent_rgb: Arc::new(info.latent_rgb.clone()),
             base: Arc::new(base.unwrap_or_default()),
+            own: own.map(Arc::new),
             grain: info.grain as f32,
             maps: info.family == Family::UniReal && job.spec.is_map(),
             map: MapKind::asked(&job.spec.prompt),
@@ -469,35 +477,35 @@ impl<'a> Stage<'a> {
                 self.base.halve_difference(&mut rgb.values);
             }
             let picture = match (i % joint, &self.canvas, &self.alpha) {
-                (0, Some(canvas), Some(alpha)) if !self.maps => match &canvas.region {
-                    Some(region) => {
-                        let parts = Joining {
-                            canvas: Arc::clone(&canvas.picture),
-                            crop: self.crop,
-                            colour: self.colour_match(canvas, &rgb),
-                            base: Arc::clone(&self.base),
-                            grain: self.grain,
-                            collage: canvas.collage().cloned(),
-                            generated: rgb,
-                            region: Arc::clone(region),
-                        };
-                        let picture = parts.through(alpha, &self.job.spec.blend, cancel)?;
-                        joining = Some(Arc::new(parts));
-                        picture
+                (0, Some(canvas), Some(alpha)) if !self.maps => {
+                    let colour = self.colour_match(canvas, &rgb);
+                    let made = Made {
+                        base: Arc::clone(&self.base),
+                        own: self.own.clone(),
+                        grain: self.grain,
+                        collage: canvas.collage().cloned(),
+                        generated: rgb,
+                    };
+                    let blend = &self.job.spec.blend;
+                    match &canvas.region {
+                        Some(region) => {
+                            let parts = Joining {
+                                canvas: Arc::clone(&canvas.picture),
+                                crop: self.crop,
+                                colour,
+                                made,
+                                region: Arc::clone(region),
+                            };
+                            let picture = parts.through(alpha, blend, cancel)?;
+                            joining = Some(Arc::new(parts));
+                            picture
+                        }
+                        None => {
+                            let place = (&*canvas.picture, self.crop);
+                            made.over(place, alpha, blend, &colour, cancel)?
+                        }
                     }
-                    None => {
-                        let none = ColourMatch::none();
-                        let detail = self.job.spec.blend.keep_detail;
-                        let detail = detail.then(|| Detail::new(&rgb, &self.base, self.grain));
-                        let layer = match &detail {
-                            Some(detail) => {
-                                Layer::Detailed(detail, canvas.collage().map(Arc::as_ref))
-                            }
-                            None => Layer::Plain(&rgb),
-                        };
-                        composite(&canvas.picture, self.crop, layer, alpha, &none, cancel)?
-                    }
-                },
+                }
                 _ => enlarged(&rgb, self.crop.width, self.crop.height, cancel)?,
             };
             on_event(JobEvent::Output(OutputPicture {

@@ -44,22 +44,18 @@ impl Start {
         self.laid(self.small.clone(), size, light)
     }
 
-    /// At the crop's own size, in this light: RGB in 0..1.
-    pub fn full(&mut self, size: (usize, usize), light: Option<&Light>) -> Vec<f32> {
+    /// At the crop's own size, in this light.
+    pub fn full(&mut self, size: (usize, usize), light: Option<&Light>) -> Laid {
         let ground = std::mem::take(&mut self.full);
-        self.laid(ground, size, light).values
+        self.laid(ground, size, light)
     }
 
     fn laid(&self, ground: Vec<f32>, size: (usize, usize), light: Option<&Light>) -> Laid {
-        let mut laid = Laid {
-            values: ground,
-            // No object lies on it yet.
-            cover: vec![0.0; size.0 * size.1],
-        };
-        if let Some(light) = light {
-            light.on_ground(&mut laid.values, size);
-        }
+        let mut laid = Laid::ground(ground, size, light);
         if let Some((object, place)) = &self.moved {
+            if light.is_some() {
+                laid.own = Some(laid.values.clone());
+            }
             // What goes along under a coarse mask has its shade with it.
             let fit = Fit {
                 light,

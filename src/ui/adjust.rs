@@ -16,9 +16,13 @@ const WIDTH: f32 = 224.0;
 
 /// The window, beside the result so that it can be judged.
 pub fn window(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
-    let Some(output) = session.shown().filter(|output| output.joining.is_some()) else {
+    let Some(output) = session.shown() else {
         return;
     };
+    let Some(joining) = &output.joining else {
+        return;
+    };
+    let relights = joining.relights();
     if !session.adjust {
         return;
     }
@@ -35,7 +39,7 @@ pub fn window(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
                 .show(ui, |ui| {
                     ui.set_width(WIDTH);
                     ui.horizontal(|ui| {
-                        ui.strong("Adjust the edge");
+                        ui.strong("Adjust the result");
                         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                             let name = "Close the adjustment";
                             if icons::sized(ui, Icon::Close, name, 20.0).clicked() {
@@ -43,7 +47,7 @@ pub fn window(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
                             }
                         });
                     });
-                    controls(ui, session, &mut blend, out);
+                    controls(ui, session, &mut blend, relights, out);
                 });
         });
     if blend != before {
@@ -54,12 +58,23 @@ pub fn window(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
     }
 }
 
-fn controls(ui: &mut Ui, session: &Session, blend: &mut BlendSpec, out: &mut Vec<Action>) {
+fn controls(
+    ui: &mut Ui,
+    session: &Session,
+    blend: &mut BlendSpec,
+    relights: bool,
+    out: &mut Vec<Action>,
+) {
     egui::Grid::new("blend").num_columns(2).show(ui, |ui| {
         percent(ui, "Feather", &mut blend.feather, 0.0..=FEATHER);
         ui.end_row();
         percent(ui, "Grow", &mut blend.grow, -GROW..=GROW);
         ui.end_row();
+        if relights {
+            let tip = "How far the object takes on the light that was found; at 0 it keeps its own colours";
+            percent(ui, "Relight", &mut blend.relight, 0.0..=100.0).on_hover_text(tip);
+            ui.end_row();
+        }
     });
     ui.scope(|ui| {
         // Its box is as light as what lies around it.
@@ -91,15 +106,22 @@ fn controls(ui: &mut Ui, session: &Session, blend: &mut BlendSpec, out: &mut Vec
     });
 }
 
-/// A share as percent of the region's size.
-fn percent(ui: &mut egui::Ui, name: &str, share: &mut f32, range: std::ops::RangeInclusive<f32>) {
+/// A share as percent: of the region's size, or of all there is.
+fn percent(
+    ui: &mut egui::Ui,
+    name: &str,
+    share: &mut f32,
+    range: std::ops::RangeInclusive<f32>,
+) -> egui::Response {
     let label = ui.label(name);
     let mut value = *share * 100.0;
     let slider = Slider::new(&mut value, range)
         .suffix(" %")
         .max_decimals(1)
         .trailing_fill(true);
-    if ui.add(slider).labelled_by(label.id).changed() {
+    let response = ui.add(slider).labelled_by(label.id);
+    if response.changed() {
         *share = value / 100.0;
     }
+    response
 }

@@ -14,6 +14,7 @@ mod icons;
 mod journal;
 mod logic;
 mod models;
+mod numbers;
 mod prompt;
 mod questions;
 mod regions;

@@ -9,6 +9,7 @@ use eframe::egui::{
 
 use super::commands::Command;
 use super::icons::{self, Icon};
+use super::numbers;
 use super::state::{Action, ModelState, Session};
 use super::theme::{Palette, space};
 use crate::doc::document::Edit;
@@ -34,7 +35,7 @@ pub fn show(ui: &mut Ui, session: &mut Session, out: &mut Vec<Action>) {
         ui.spacing_mut().item_spacing = vec2(if wide { space::M } else { space::S }, space::S);
         tags(ui, session, out);
     });
-    ui.horizontal_wrapped(|ui| numbers(ui, session, out));
+    ui.horizontal_wrapped(|ui| numbers::show(ui, session, out));
 }
 
 /// How many inputs IMG words may name.
@@ -344,88 +345,6 @@ fn sentence(tag: &str) -> String {
     match letters.next() {
         Some(first) => first.to_uppercase().chain(letters).collect(),
         None => String::new(),
-    }
-}
-
-/// A number with its name before it.
-fn number<N: egui::emath::Numeric>(
-    ui: &mut Ui,
-    name: &str,
-    tip: &str,
-    value: &mut N,
-    range: std::ops::RangeInclusive<N>,
-    speed: f64,
-) -> bool {
-    let text = RichText::new(name).color(Palette::of(ui).weak);
-    let label = ui.add(egui::Label::new(text).extend());
-    ui.spacing_mut().item_spacing.x = space::S;
-    let drag = egui::DragValue::new(value).range(range).speed(speed);
-    let response = ui.add(drag).labelled_by(label.id).on_hover_text(tip);
-    ui.add_space(space::M);
-    response.changed()
-}
-
-fn numbers(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
-    let settings = session.document.settings();
-    let roomy = ui.available_width() > 620.0;
-    ui.spacing_mut().item_spacing.x = space::S;
-    let mut outputs = settings.outputs;
-    if number(
-        ui,
-        "Outputs",
-        "How many results, each from its own noise",
-        &mut outputs,
-        1..=8,
-        0.05,
-    ) {
-        out.push(session.settings_with(|s| s.outputs = outputs));
-    }
-    let mut seed = settings.seed;
-    let label = ui.label(RichText::new("Seed").color(Palette::of(ui).weak));
-    let drag = ui
-        .add(egui::DragValue::new(&mut seed).speed(0.2))
-        .labelled_by(label.id)
-        .on_hover_text("The first output's noise; the same seed gives the same result");
-    if drag.changed() {
-        out.push(session.settings_with(|s| s.seed = seed));
-    }
-    let dice = icons::small_button(ui, Icon::Dice, "Random seed", false, true);
-    if icons::tooltip(dice, Command::RandomSeed).clicked() {
-        out.push(Action::Command(Command::RandomSeed));
-    }
-    ui.add_space(space::M);
-    let mut steps = session.steps();
-    if number(
-        ui,
-        "Steps",
-        "More steps are finer and take longer",
-        &mut steps,
-        1..=100,
-        0.1,
-    ) {
-        out.push(session.settings_with(|s| s.steps = Some(steps)));
-    }
-    let mut text = session.guidance_text();
-    if number(
-        ui,
-        if roomy { "Text guidance" } else { "Text" },
-        "Text guidance: how strongly to follow the words; 1 is plain and fastest",
-        &mut text,
-        1.0..=20.0,
-        0.02,
-    ) {
-        out.push(session.settings_with(|s| s.guidance_text = Some(text)));
-    }
-    let mut image = settings.guidance_image;
-    if number(
-        ui,
-        if roomy { "Image guidance" } else { "Image" },
-        "Image guidance: how strongly to follow the objects' pictures; 1 is plain and fastest",
-        &mut image,
-        1.0..=20.0,
-        0.02,
-    ) {
-        out.push(session.settings_with(|s| s.guidance_image = image));
     }
 }
 

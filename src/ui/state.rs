@@ -14,7 +14,7 @@ use super::toasts::Toasts;
 use super::tool::{Input, Machine, Tool};
 use super::view::Viewport;
 use crate::doc::document::{Document, Edit, RegionId, Settings};
-use crate::doc::job::BlendSpec;
+use crate::doc::job::{BlendSpec, MaskedSpec};
 use crate::doc::mask::{Brush, Stroke};
 use crate::doc::{History, JobSpec, Level, Mask, Picture, SlotId};
 use crate::engine::message::{JobId, JobPreview, ModelSummary};
@@ -502,6 +502,18 @@ impl Session {
             _ => 1.0,
         };
         self.document.settings().guidance_text.unwrap_or(default)
+    }
+
+    /// How much of what is there may change, as a share.
+    pub fn strength(&self) -> f32 {
+        let chosen = self.document.settings().masked.strength;
+        chosen.unwrap_or_else(|| self.usual_strength())
+    }
+
+    /// The same where the artist has not chosen.
+    pub fn usual_strength(&self) -> f32 {
+        let modifies = self.retells() && self.document.modifies();
+        MaskedSpec::default().strength_for(modifies) as f32
     }
 
     /// The settings with a change.

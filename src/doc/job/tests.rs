@@ -285,3 +285,17 @@ fn what_was_not_chosen_about_regions_is_not_written() {
     let weak = sentence(|job| job.spec.masked.strength = Some(0.0));
     assert_eq!(weak, "the strength is 0: use 0.05 to 1");
 }
+
+#[test]
+fn objects_are_relit_wholly_unless_the_artist_says_how_far() {
+    let mut spec = spec();
+    // As recipes from before there was a choice.
+    let text = serde_json::to_string(&spec).unwrap();
+    assert!(!text.contains("relight"), "{text}");
+    assert_eq!(spec.blend.relight, 1.0);
+    spec.blend.relight = 0.25;
+    let text = serde_json::to_string(&spec).unwrap();
+    assert_eq!(serde_json::from_str::<JobSpec>(&text).unwrap(), spec);
+    let much = sentence(|job| job.spec.blend.relight = 1.5);
+    assert_eq!(much, "the relighting is 1.5: use 0 to 1");
+}

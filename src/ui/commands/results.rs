@@ -118,7 +118,7 @@ pub const FLICKER: Info = Info {
 };
 
 pub const ADJUST: Info = Info {
-    text: "Adjust the edge…",
+    text: "Adjust the result…",
     tip: "Feather, size and colours of what was joined, without generating again",
     menu: Some(Menu::Result),
     icon: Some(Icon::Feather),

@@ -1,0 +1,158 @@
+//! The numbers of a job: outputs, seed, steps, guidance, strength, and how masked places come about.
+
+use eframe::egui::{self, RichText, Ui};
+
+use super::commands::Command;
+use super::icons::{self, Icon};
+use super::state::{Action, Session};
+use super::theme::{Palette, space};
+use crate::doc::job::MaskedMode;
+
+/// A number with its name before it.
+fn number<N: egui::emath::Numeric>(
+    ui: &mut Ui,
+    name: &str,
+    tip: &str,
+    value: &mut N,
+    range: std::ops::RangeInclusive<N>,
+    speed: f64,
+) -> bool {
+    let text = RichText::new(name).color(Palette::of(ui).weak);
+    let label = ui.add(egui::Label::new(text).extend());
+    ui.spacing_mut().item_spacing.x = space::S;
+    let drag = egui::DragValue::new(value).range(range).speed(speed);
+    let response = ui.add(drag).labelled_by(label.id).on_hover_text(tip);
+    ui.add_space(space::M);
+    response.changed()
+}
+
+/// Draws them in one line, or more where there is little room.
+pub fn show(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
+    let settings = session.document.settings();
+    let roomy = ui.available_width() > 620.0;
+    ui.spacing_mut().item_spacing.x = space::S;
+    let mut outputs = settings.outputs;
+    if number(
+        ui,
+        "Outputs",
+        "How many results, each from its own noise",
+        &mut outputs,
+        1..=8,
+        0.05,
+    ) {
+        out.push(session.settings_with(|s| s.outputs = outputs));
+    }
+    let mut seed = settings.seed;
+    let label = ui.label(RichText::new("Seed").color(Palette::of(ui).weak));
+    let drag = ui
+        .add(egui::DragValue::new(&mut seed).speed(0.2))
+        .labelled_by(label.id)
+        .on_hover_text("The first output's noise; the same seed gives the same result");
+    if drag.changed() {
+        out.push(session.settings_with(|s| s.seed = seed));
+    }
+    let dice = icons::small_button(ui, Icon::Dice, "Random seed", false, true);
+    if icons::tooltip(dice, Command::RandomSeed).clicked() {
+        out.push(Action::Command(Command::RandomSeed));
+    }
+    ui.add_space(space::M);
+    let mut steps = session.steps();
+    if number(
+        ui,
+        "Steps",
+        "More steps are finer and take longer",
+        &mut steps,
+        1..=100,
+        0.1,
+    ) {
+        out.push(session.settings_with(|s| s.steps = Some(steps)));
+    }
+    let mut text = session.guidance_text();
+    if number(
+        ui,
+        if roomy { "Text guidance" } else { "Text" },
+        "Text guidance: how strongly to follow the words; 1 is plain and fastest",
+        &mut text,
+        1.0..=20.0,
+        0.02,
+    ) {
+        out.push(session.settings_with(|s| s.guidance_text = Some(text)));
+    }
+    let mut image = settings.guidance_image;
+    if number(
+        ui,
+        if roomy { "Image guidance" } else { "Image" },
+        "Image guidance: how strongly to follow the objects' pictures; 1 is plain and fastest",
+        &mut image,
+        1.0..=20.0,
+        0.02,
+    ) {
+        out.push(session.settings_with(|s| s.guidance_image = image));
+    }
+    strength(ui, session, out);
+    if session.retells() && !session.document.regions().is_empty() {
+        mode(ui, settings.masked.mode, session, out);
+    }
+}
+
+/// How much of what is there may change.
+fn strength(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
+    let mut percent = f64::from(session.strength()) * 100.0;
+    let label = ui.label(RichText::new("Strength").color(Palette::of(ui).weak));
+    let drag = egui::DragValue::new(&mut percent)
+        .range(5.0..=100.0)
+        .max_decimals(0)
+        .speed(0.5)
+        .suffix(" %");
+    let tip = "How much of what is there may change: less keeps more of its shape and colours";
+    let response = ui.add(drag).labelled_by(label.id).on_hover_text(tip);
+    if response.changed() {
+        let strength = (percent / 100.0) as f32;
+        // What a job takes by itself is not pinned, so that it still follows masks and levels.
+        let usual = session.usual_strength();
+        let chosen = ((strength - usual).abs() > 1e-3).then_some(strength);
+        out.push(session.settings_with(|s| s.masked.strength = chosen));
+    }
+    ui.add_space(space::M);
+}
+
+/// The ways of working on what is masked, as the artist sees them; none is chosen by the job.
+const MODES: [(Option<MaskedMode>, &str, &str); 4] = [
+    (None, "Auto", "The way that suits the job"),
+    (
+        Some(MaskedMode::Context),
+        "Fill in view",
+        "The model sees the canvas with the masked place in grey, and fills it",
+    ),
+    (
+        Some(MaskedMode::Insert),
+        "Fill",
+        "The model fills the masked place and is not shown the canvas",
+    ),
+    (
+        Some(MaskedMode::Edit),
+        "Draw anew",
+        "The model sees the canvas and draws all of it anew; what is masked is kept of that",
+    ),
+];
+
+/// How masked places come about, for models that know several ways.
+fn mode(ui: &mut Ui, now: Option<MaskedMode>, session: &Session, out: &mut Vec<Action>) {
+    ui.label(RichText::new("Masks").color(Palette::of(ui).weak));
+    let name = |of: &Option<MaskedMode>| MODES.iter().find(|(mode, ..)| mode == of);
+    let combo = egui::ComboBox::from_id_salt("masked mode")
+        .selected_text(name(&now).map_or("", |(_, name, _)| *name))
+        .width(104.0)
+        .show_ui(ui, |ui| {
+            for (mode, name, tip) in MODES {
+                let choice = ui.selectable_label(now == mode, name).on_hover_text(tip);
+                if choice.clicked() && now != mode {
+                    out.push(session.settings_with(|s| s.masked.mode = mode));
+                }
+            }
+        });
+    combo.response.widget_info(|| {
+        egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "How masked places come about")
+    });
+    combo.response.on_hover_text("How masked places come about");
+}
