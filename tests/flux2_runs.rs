@@ -270,7 +270,7 @@ fn what_a_document_promises_to_send_is_sent() {
     let mut generator = Flux2Generator::new("tiny", klein, 64);
     for document in [document, part, masked, wordless] {
         let compiled = document.compile().unwrap();
-        let promised = retold::sent(&Asked::of(&document, &compiled));
+        let promised = retold::sent(&Asked::of(&document, &compiled, [0, 0, 64, 64]));
         let model = ModelChoice {
             name: "tiny",
             hash: "",

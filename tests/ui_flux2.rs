@@ -81,7 +81,11 @@ fn an_insertion_with_flux2_is_made_in_the_window() {
     // What will be sent can be read beforehand.
     let document = &window.state().session.document;
     let compiled = document.compile().unwrap();
-    let promised = sent(&Asked::of(document, &compiled));
+    let promised = sent(&Asked::of(
+        document,
+        &compiled,
+        window.state().session.seen(),
+    ));
     assert!(
         promised.starts_with("Image 1 is the background, its grey area is to be filled in."),
         "{promised}"

@@ -9,7 +9,7 @@ use super::job::{
     BlendSpec, JOB_VERSION, Job, JobError, JobInput, JobRegion, JobSpec, MaskedSpec, ModelChoice,
     Solver, hash_mask, hash_picture,
 };
-use super::prompt::{self, CompiledPrompt, MAX_INPUTS, PromptError};
+use super::prompt::{self, CompiledPrompt, Intent, MAX_INPUTS, PromptError};
 use super::{Level, Mask, Picture, Purpose, SlotId};
 
 pub use super::edit::{Edit, EditError};
@@ -199,10 +199,16 @@ impl Document {
         slots.chain(regions).collect()
     }
 
-    /// Whether words change exactly what is masked, and nothing is placed.
+    /// Whether words change what is masked and keep its shape.
     pub fn modifies(&self) -> bool {
-        let modifies = |r: &Region| super::job::modifies(r.asset.is_some(), r.level);
-        !self.regions.is_empty() && self.regions.iter().all(modifies)
+        let placed = self.regions.iter().any(|r| r.asset.is_some());
+        let levels = self.regions.iter().map(|r| r.level);
+        !self.regions.is_empty() && super::job::modifies(self.wish(), placed, levels)
+    }
+
+    /// What is to be done with what is masked.
+    pub(super) fn wish(&self) -> Intent {
+        super::job::wish(&self.prompt, self.regions.iter().map(|r| r.asset.is_some()))
     }
 
     /// The IMG number of a slot or region, counted from 1.
@@ -530,7 +536,7 @@ impl Document {
     }
 
     /// The canvas's width and height.
-    pub(super) fn canvas_size(&self) -> Option<[u32; 2]> {
+    pub fn canvas_size(&self) -> Option<[u32; 2]> {
         let canvas = self.canvas()?;
         Some([canvas.picture.width(), canvas.picture.height()])
     }

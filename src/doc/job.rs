@@ -1,12 +1,17 @@
 //! A job: everything that determines a result.
 
+mod masked;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::picture::MAX_SIDE;
-use super::prompt::{self, CompiledPrompt, MAX_INPUTS, MAX_JOINT, PromptError, TAGS};
+use super::prompt::{self, CompiledPrompt, Intent, MAX_INPUTS, MAX_JOINT, PromptError, TAGS};
 use super::{ControlKind, Level, Picture, Plane, Purpose, Role};
+
+pub use masked::{MaskedMode, MaskedSpec};
+pub(in crate::doc) use masked::{modifies, wish};
 
 /// The current version of [`JobSpec`]'s JSON.
 pub const JOB_VERSION: u32 = 1;
@@ -151,72 +156,8 @@ impl Default for BlendSpec {
     }
 }
 
-/// How a region comes about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MaskedMode {
-    /// The model sees the whole canvas and draws a new one; the region of it is kept.
-    Edit,
-    /// The region is filled from noise; the model knows the canvas only by what surrounds the region in the latents.
-    Insert,
-    /// The same, and the model is shown the canvas with the region made grey.
-    Context,
-}
-
-impl MaskedMode {
-    /// All modes.
-    pub const ALL: [MaskedMode; 3] = [MaskedMode::Edit, MaskedMode::Insert, MaskedMode::Context];
-
-    /// The name on the command line and in recipes.
-    pub fn name(self) -> &'static str {
-        match self {
-            MaskedMode::Edit => "edit",
-            MaskedMode::Insert => "insert",
-            MaskedMode::Context => "context",
-        }
-    }
-}
-
-/// What an artist may choose about a region besides its level.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct MaskedSpec {
-    /// How the region comes about; `None` chooses by the job.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<MaskedMode>,
-    /// How much of what is there may change: 1 begins with noise alone, less with noise over the canvas; `None`
-    /// chooses by the job.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub strength: Option<f32>,
-}
-
-impl MaskedSpec {
-    /// How regions come about, for a job that has some or none; see [`JobSpec::masked_mode`].
-    pub fn mode_for(&self, regions: bool) -> MaskedMode {
-        self.mode.unwrap_or(match regions {
-            true => MaskedMode::Context,
-            false => MaskedMode::Edit,
-        })
-    }
-
-    /// How much may change, for a job whose regions all modify what they select, or not; see [`JobSpec::strength`].
-    pub fn strength_for(&self, modifies: bool) -> f64 {
-        match (self.strength, modifies) {
-            (Some(strength), _) => f64::from(strength),
-            (None, true) => 0.75,
-            (None, false) => 1.0,
-        }
-    }
-
-    /// Whether nothing was chosen.
-    pub fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// Whether a region, which places an asset or none, changes exactly what it selects.
-pub(super) fn modifies(places: bool, level: Level) -> bool {
-    !places && level == Level::Exact
-}
+/// A rectangle on a canvas: x, y, width, height.
+pub type CropBox = [u32; 4];
 
 /// The model that a job is for.
 #[derive(Clone, Copy, Debug)]
@@ -372,18 +313,25 @@ impl JobSpec {
         )?)
     }
 
-    /// How regions come about: as chosen; else words alone edit, and regions are filled with their surroundings in
-    /// view but without what is there, so that the old does not bleed into the new.
+    /// How regions come about: as chosen; else words alone edit, and so do words that move or change what is masked,
+    /// which the model has to see. All other regions are filled with their surroundings in view but without what is
+    /// there, so that the old does not bleed into the new.
     pub fn masked_mode(&self) -> MaskedMode {
-        self.masked.mode_for(!self.regions.is_empty())
+        self.masked.mode_for(!self.regions.is_empty(), self.wish())
+    }
+
+    fn wish(&self) -> Intent {
+        wish(&self.prompt, self.regions.iter().map(|r| r.asset.is_some()))
     }
 
     /// How much may change: as chosen; else everything, but where words modify exactly what is selected, a quarter of
     /// the way is kept, and with it the shape.
     pub fn strength(&self) -> f64 {
-        let modifies = |r: &JobRegion| modifies(r.asset.is_some(), r.level);
+        let placed = self.regions.iter().any(|r| r.asset.is_some());
+        let levels = self.regions.iter().map(|r| r.level);
+        let some = !self.regions.is_empty();
         self.masked
-            .strength_for(!self.regions.is_empty() && self.regions.iter().all(modifies))
+            .strength_for(some && modifies(self.wish(), placed, levels))
     }
 
     /// Whether a map of the whole canvas is asked for rather than a picture (UniReal's perception tasks): the output is

@@ -1,12 +1,39 @@
 //! What FLUX.2 is told: references in its order, and a text that calls them "image 1", "image 2", … and says what each
 //! is for. Trained on plain instructions, it knows neither IMG words nor context tags.
 
-use super::job::MaskedMode;
+pub mod places;
+
+use super::job::{CropBox, MaskedMode};
 use super::prompt::{TAGS, WordKind, words};
 use super::{CompiledPrompt, ControlKind, Document, Purpose};
 
+use places::{Bounds, places};
+
+/// A pixel is masked from this value on.
+const MASKED: u8 = 128;
+
+/// A masked place, as far as words can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedRegion {
+    /// Which of the pictures is placed there.
+    pub asset: Option<usize>,
+    /// Where it lies: "on the left".
+    pub place: String,
+}
+
+/// The masked places of a job: which picture each places and where its mask lies on the canvas, of which the model sees
+/// `crop`.
+pub fn asked_regions(regions: &[(Option<usize>, Bounds)], crop: CropBox) -> Vec<AskedRegion> {
+    let bounds: Vec<Bounds> = regions.iter().map(|(_, bounds)| *bounds).collect();
+    regions
+        .iter()
+        .zip(places(&bounds, crop))
+        .map(|(&(asset, _), place)| AskedRegion { asset, place })
+        .collect()
+}
+
 /// What is asked of a model, as far as its text depends on it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Asked<'a> {
     /// The pictures in IMG order, masks last.
     pub pictures: &'a [Purpose],
@@ -18,22 +45,31 @@ pub struct Asked<'a> {
     pub mode: MaskedMode,
     /// Only a part of the canvas may change.
     pub masked: bool,
+    /// The masked places, in the order of their masks.
+    pub regions: Vec<AskedRegion>,
 }
 
 impl<'a> Asked<'a> {
-    /// What a document asks, with its compiled prompt.
-    pub fn of(document: &Document, compiled: &'a CompiledPrompt) -> Self {
-        let regions = !document.regions().is_empty();
+    /// What a document asks, with its compiled prompt; `seen` is the part of the canvas that the model sees.
+    pub fn of(document: &Document, compiled: &'a CompiledPrompt, seen: CropBox) -> Self {
         let whole = document
             .canvas_size()
             .map(|[width, height]| [0, 0, width, height]);
         let crop = document.settings().crop.filter(|_| whole.is_some());
+        let slot = |id| document.slots().iter().position(|slot| slot.id == id);
+        let regions: Vec<(Option<usize>, Bounds)> = document
+            .regions()
+            .iter()
+            .map(|region| (region.asset.and_then(slot), region.mask.bounds(MASKED)))
+            .collect();
+        let masked = !regions.is_empty();
         Self {
             pictures: &compiled.inputs,
             base: &compiled.base,
             tags: &compiled.tags,
-            mode: document.settings().masked.mode_for(regions),
-            masked: regions || crop.is_some_and(|crop| Some(crop) != whole),
+            mode: document.settings().masked.mode_for(masked, document.wish()),
+            masked: masked || crop.is_some_and(|crop| Some(crop) != whole),
+            regions: asked_regions(&regions, seen),
         }
     }
 }
@@ -73,18 +109,40 @@ pub fn sent(asked: &Asked<'_>) -> String {
     let number = |at: usize| order.iter().position(|&other| other == at).map(|k| k + 1);
     let canvas = asked.pictures.iter().position(|p| *p == Purpose::Canvas);
     let context = asked.mode == MaskedMode::Context;
-    let place = match canvas.and_then(number) {
-        Some(k) if context => format!("the grey area of image {k}"),
-        _ => "the marked place".to_owned(),
+    let shown = canvas.and_then(number);
+    let several = asked.regions.len() > 1;
+    // What a region is called: grey areas can be seen, other places must be told.
+    let place = |region: usize| -> String {
+        let region = asked.regions.get(region);
+        match (shown, region) {
+            (Some(k), Some(region)) if context && several => {
+                format!("the grey area of image {k} {}", region.place)
+            }
+            (Some(k), _) if context => format!("the grey area of image {k}"),
+            (Some(k), Some(region)) => format!("the part of image {k} {}", region.place),
+            (None, Some(region)) => format!("the place {}", region.place),
+            (Some(_) | None, None) => "the marked place".to_owned(),
+        }
     };
     let mut sentences = Vec::new();
     for (k, &at) in (1..).zip(&order) {
         sentences.push(match asked.pictures[at] {
+            Purpose::Canvas if context && several => {
+                format!("Image {k} is the background, its grey areas are to be filled in.")
+            }
             Purpose::Canvas if context => {
                 format!("Image {k} is the background, its grey area is to be filled in.")
             }
             Purpose::Canvas => format!("Image {k} is the picture to change."),
-            Purpose::Asset => format!("Image {k} is a reference for an object."),
+            Purpose::Asset => match asked.regions.iter().position(|r| r.asset == Some(at)) {
+                Some(region) if several => {
+                    format!(
+                        "Image {k} is a reference for the object in {}.",
+                        place(region)
+                    )
+                }
+                _ => format!("Image {k} is a reference for an object."),
+            },
             Purpose::Control(ControlKind::Depth) => {
                 format!("Image {k} is the depth map of the result.")
             }
@@ -132,21 +190,34 @@ fn base(
     asked: &Asked<'_>,
     number: &dyn Fn(usize) -> Option<usize>,
     canvas: Option<usize>,
-    place: &str,
+    place: &dyn Fn(usize) -> String,
 ) -> String {
     if asked.base.is_empty() {
-        let assets: Vec<String> = (0..asked.pictures.len())
-            .filter(|&at| asked.pictures[at] == Purpose::Asset)
-            .filter_map(|at| Some(format!("the object of image {}", number(at)?)))
+        let assets = (0..asked.pictures.len()).filter(|&at| asked.pictures[at] == Purpose::Asset);
+        let several = asked.regions.len() > 1;
+        let objects: Vec<String> = assets
+            .filter_map(|at| {
+                let object = format!("the object of image {}", number(at)?);
+                let region = asked.regions.iter().position(|r| r.asset == Some(at));
+                Some(match region.filter(|_| several) {
+                    Some(region) => format!("{object} into {}", place(region)),
+                    None => object,
+                })
+            })
             .collect();
-        return match (assets.is_empty(), canvas.is_some()) {
-            (true, _) => String::new(),
-            (false, true) if asked.masked => format!("Put {} into {place}.", assets.join(" and ")),
-            (false, true) => format!("Put {} into the picture.", assets.join(" and ")),
-            (false, false) => format!("Show {}.", assets.join(" and ")),
+        let objects = (!objects.is_empty()).then(|| objects.join(" and "));
+        return match (objects, canvas.is_some()) {
+            (None, _) => String::new(),
+            (Some(objects), true) if several => format!("Put {objects}."),
+            (Some(objects), true) if asked.masked => format!("Put {objects} into {}.", place(0)),
+            (Some(objects), true) => format!("Put {objects} into the picture."),
+            (Some(objects), false) => format!("Show {objects}."),
         };
     }
     let text = asked.base;
+    // Regions' masks come last.
+    let masks = asked.pictures.len() - asked.regions.len().min(asked.pictures.len());
+    let region = |at: Option<usize>| at.map_or(usize::MAX, |at| at.wrapping_sub(masks));
     let mut out = String::with_capacity(text.len() + 16);
     let mut from = 0;
     for word in words(text) {
@@ -155,7 +226,7 @@ fn base(
         let at = word.number.and_then(|n| (n as usize).checked_sub(1));
         let name = match (word.kind, at.and_then(|at| asked.pictures.get(at))) {
             (WordKind::Result, _) => "the result".to_owned(),
-            (_, Some(Purpose::Control(ControlKind::Mask))) => place.to_owned(),
+            (_, Some(Purpose::Control(ControlKind::Mask))) => place(region(at)),
             (_, Some(purpose)) => match at.and_then(number) {
                 Some(k) => format!("image {k}"),
                 None if *purpose == Purpose::Canvas => "the background".into(),
@@ -180,6 +251,8 @@ fn base(
 
 #[cfg(test)]
 mod tests {
+    use super::super::job::MaskedSpec;
+    use super::super::prompt::Intent;
     use super::*;
 
     /// Depth map, canvas, asset, another asset, mask.
@@ -199,7 +272,15 @@ mod tests {
             tags: &tags,
             mode,
             masked: true,
+            regions: vec![region(Some(2), "on the left")],
         })
+    }
+
+    fn region(asset: Option<usize>, place: &str) -> AskedRegion {
+        AskedRegion {
+            asset,
+            place: place.to_owned(),
+        }
     }
 
     #[test]
@@ -211,6 +292,7 @@ mod tests {
                 tags: &[],
                 mode,
                 masked: true,
+                regions: Vec::new(),
             })
         };
         assert_eq!(order(MaskedMode::Edit), [1, 2, 3, 0]);
@@ -254,7 +336,7 @@ mod tests {
             text,
             "Image 1 is a reference for an object. Image 2 is a reference for an object. \
              Image 3 is the depth map of the result. \
-             Image 1 stands in the background at the marked place. \
+             Image 1 stands in the background at the place on the left. \
              Drawn or rendered, not a photograph. Seen from above."
         );
     }
@@ -264,10 +346,61 @@ mod tests {
         let text = sent(&PICTURES, MaskedMode::Edit, "", &[]);
         assert!(
             text.ends_with(
-                " Put the object of image 2 and the object of image 3 into the marked place."
+                " Put the object of image 2 and the object of image 3 into the part of image 1 on the left."
             ),
             "{text}"
         );
         assert_eq!(sent(&[], MaskedMode::Edit, "A red cup", &[]), "A red cup.");
+    }
+
+    /// Canvas, two assets, two masks.
+    fn two(mode: MaskedMode, base: &str) -> String {
+        let mask = Purpose::Control(ControlKind::Mask);
+        super::sent(&Asked {
+            pictures: &[Purpose::Canvas, Purpose::Asset, Purpose::Asset, mask, mask],
+            base,
+            tags: &[],
+            mode,
+            masked: true,
+            regions: vec![
+                region(Some(2), "at the bottom"),
+                region(Some(1), "on the right"),
+            ],
+        })
+    }
+
+    #[test]
+    fn several_places_are_told_apart_and_each_knows_its_object() {
+        assert_eq!(
+            two(MaskedMode::Context, "Put IMG2 at IMG5 and IMG3 at IMG4"),
+            "Image 1 is the background, its grey areas are to be filled in. \
+             Image 2 is a reference for the object in the grey area of image 1 on the right. \
+             Image 3 is a reference for the object in the grey area of image 1 at the bottom. \
+             Put image 2 at the grey area of image 1 on the right and image 3 at the grey area of image 1 at the bottom."
+        );
+        assert!(
+            two(MaskedMode::Insert, "").ends_with(
+                " Put the object of image 1 into the place on the right and the object of image 2 into the place \
+                 at the bottom."
+            )
+        );
+    }
+
+    #[test]
+    fn what_is_moved_or_changed_is_told_where_it_is_since_it_is_seen() {
+        let mask = Purpose::Control(ControlKind::Mask);
+        let moved = super::sent(&Asked {
+            pictures: &[Purpose::Canvas, mask, mask],
+            base: "Move the ball from IMG2 to IMG3.",
+            tags: &[],
+            mode: MaskedSpec::default().mode_for(true, Intent::Move),
+            masked: true,
+            regions: vec![region(None, "on the left"), region(None, "on the right")],
+        });
+        assert_eq!(
+            moved,
+            "Image 1 is the picture to change. \
+             Move the ball from the part of image 1 on the left to the part of image 1 on the right."
+        );
     }
 }

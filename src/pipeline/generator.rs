@@ -6,6 +6,7 @@ use candle_core::Tensor;
 
 use super::light::{Light, LightInput};
 use crate::doc::job::MaskedMode;
+use crate::doc::retold::AskedRegion;
 use crate::doc::{ControlKind, Level, Role};
 
 /// How a family wants its pictures, masks and words.
@@ -101,6 +102,8 @@ pub struct Inputs {
     pub map: bool,
     /// How what is masked is worked on.
     pub mode: MaskedMode,
+    /// The masked places, in words.
+    pub regions: Vec<AskedRegion>,
     /// What may change in the output, `height · width` values 0..1; `None` if everything may.
     pub editable: Option<Vec<f32>>,
 }

@@ -254,6 +254,7 @@ mod tests {
             grow,
             colour_match: true,
             keep_detail: false,
+            ..BlendSpec::default()
         };
         let joined = joining.joined(&blend, &Cancel::default()).unwrap();
         let values = joined

@@ -15,6 +15,7 @@ use super::read::{grey, on_ground, plane, rgb};
 use super::resample::{Window, resampled};
 use crate::doc::job::JobInput;
 use crate::doc::level::{editable_region, shown_mask};
+use crate::doc::retold::{AskedRegion, asked_regions};
 use crate::doc::{ControlKind, Job, Level, Picture, Plane, Role};
 
 /// The ground under an asset, and what is around it.
@@ -231,6 +232,7 @@ pub(super) fn prepare(
         joint: job.spec.joint as usize,
         map: job.spec.is_map(),
         mode: job.spec.masked_mode(),
+        regions: regions_in_words(job, frame.crop),
         editable: editable_pixels(&frame, &canvas),
     };
     if info.family == Family::UniReal
@@ -243,6 +245,13 @@ pub(super) fn prepare(
         frame,
         canvas,
     })
+}
+
+/// The masked places as a model is told of them that sees this crop.
+fn regions_in_words(job: &Job, crop: CropRect) -> Vec<AskedRegion> {
+    let regions = job.spec.regions.iter().zip(&job.masks);
+    let regions: Vec<_> = regions.map(|(r, mask)| (r.asset, mask.bounds())).collect();
+    asked_regions(&regions, [crop.x, crop.y, crop.width, crop.height])
 }
 
 /// The crop of the canvas on white, RGB in 0..1.

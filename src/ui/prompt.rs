@@ -366,7 +366,7 @@ pub fn exact_text(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>)
                 ui.colored_label(Palette::of(ui).error, error.to_string());
             }
             Ok(compiled) => {
-                let asked = Asked::of(&session.document, &compiled);
+                let asked = Asked::of(&session.document, &compiled, session.seen());
                 let retold = session.retells();
                 // What a model that knows no IMG words is told, and the pictures in its order.
                 let text = if retold {

@@ -14,7 +14,7 @@ use super::toasts::Toasts;
 use super::tool::{Input, Machine, Tool};
 use super::view::Viewport;
 use crate::doc::document::{Document, Edit, RegionId, Settings};
-use crate::doc::job::{BlendSpec, MaskedSpec};
+use crate::doc::job::{BlendSpec, CropBox, MaskedSpec};
 use crate::doc::mask::{Brush, Stroke};
 use crate::doc::{History, JobSpec, Level, Mask, Picture, SlotId};
 use crate::engine::message::{JobId, JobPreview, ModelSummary};
@@ -502,6 +502,18 @@ impl Session {
             _ => 1.0,
         };
         self.document.settings().guidance_text.unwrap_or(default)
+    }
+
+    /// The part of the canvas that the model sees: x, y, width, height; all of it before that is known.
+    pub fn seen(&self) -> CropBox {
+        let whole = || self.document.canvas_size().unwrap_or_default();
+        self.context.map_or_else(
+            || {
+                let [width, height] = whole();
+                [0, 0, width, height]
+            },
+            |context| context.crop,
+        )
     }
 
     /// How much of what is there may change, as a share.

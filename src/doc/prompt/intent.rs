@@ -11,6 +11,8 @@ pub enum Intent {
     Move,
     /// What is around is to go on there: "extend IMG1 to the left", "outpaint".
     Extend,
+    /// It is to look different: "make it blue", "turn IMG2 into glass", "recolour the chair".
+    Change,
     /// Anything else.
     Other,
 }
@@ -20,6 +22,13 @@ const BEFORE: [&str; 4] = ["please", "now", "just", "then"];
 const REMOVE: [&str; 5] = ["remove", "erase", "delete", "clear", "empty"];
 const MOVE: [&str; 3] = ["move", "shift", "relocate"];
 const EXTEND: [&str; 4] = ["extend", "continue", "outpaint", "complete"];
+const CHANGE: [&str; 14] = [
+    "change", "recolour", "recolor", "colour", "color", "tint", "dye", "darken", "brighten",
+    "lighten", "relight", "blur", "sharpen", "restyle",
+];
+/// These change something, unless they make something new.
+const TURN: [&str; 3] = ["make", "turn", "paint"];
+const NEW: [&str; 4] = ["a", "an", "some", "there"];
 /// "Take" means several things.
 const TAKE_AWAY: [&str; 3] = ["away", "out", "off"];
 
@@ -38,6 +47,11 @@ pub fn intent(base: &str) -> Intent {
         Some(verb) if REMOVE.contains(&verb) => Intent::Remove,
         Some(verb) if MOVE.contains(&verb) => Intent::Move,
         Some(verb) if EXTEND.contains(&verb) => Intent::Extend,
+        Some(verb) if CHANGE.contains(&verb) => Intent::Change,
+        Some(verb) if TURN.contains(&verb) => match tokens.next() {
+            Some(next) if !NEW.contains(&next) => Intent::Change,
+            _ => Intent::Other,
+        },
         Some("take") if DOWN.iter().any(|words| contains_words(&text, words)) => Intent::Move,
         Some(verb) if PUT.contains(&verb) && contains_words(&text, "where") => Intent::Move,
         Some("take") if TAKE_AWAY.iter().any(|word| contains_words(&text, word)) => Intent::Remove,
@@ -84,7 +98,19 @@ mod tests {
             assert_eq!(intent(prompt), Intent::Extend, "{prompt}");
         }
         for prompt in [
+            "Make the ball blue.",
+            "turn IMG2 into glass",
+            "Recolour the chair at IMG2.",
+            "Paint it red.",
+            "Please darken the wall",
+        ] {
+            assert_eq!(intent(prompt), Intent::Change, "{prompt}");
+        }
+        for prompt in [
             "",
+            "Make a cup stand here.",
+            "Paint some birds",
+            "Turn",
             "Add a clear glass of water.",
             "A vase without flowers.",
             "Take a picture of the sea.",

@@ -115,6 +115,7 @@ impl Generator for Flux2Generator {
             tags: &inputs.tags,
             mode: inputs.mode,
             masked: inputs.editable.is_some(),
+            regions: inputs.regions.clone(),
         };
         let order = references(&asked);
         if order.len() > MAX_REFERENCES {
