@@ -245,7 +245,7 @@ fn the_modes_differ_and_are_kept_apart() {
     assert!(
         seen[1]
             .1
-            .contains("Put image 1 into the background at the marked place.")
+            .contains("Put image 1 into the background at the place in the middle.")
     );
 }
 

@@ -358,7 +358,7 @@ fn words_without_a_mask_may_change_the_whole_canvas() {
 }
 
 #[test]
-fn joint_pictures_beyond_the_first_are_plain_crops() {
+fn joint_pictures_beyond_the_first_lie_where_they_belong_on_black() {
     let mut job = insertion((300, 220), Level::Blob);
     job.spec.joint = 3;
     let told = events(&job, &mut Toy::default());
@@ -368,15 +368,38 @@ fn joint_pictures_beyond_the_first_are_plain_crops() {
         .iter()
         .map(|o| (o.joint, o.picture.width(), o.picture.height()))
         .collect();
-    assert_eq!(
-        sizes,
-        [
-            (0, 300, 220),
-            (1, crop.width, crop.height),
-            (2, crop.width, crop.height)
-        ]
-    );
+    assert_eq!(sizes, [(0, 300, 220), (1, 300, 220), (2, 300, 220)]);
     assert_ne!(outputs[1].picture, outputs[2].picture);
+    assert!(crop.width < 300 && crop.height < 220);
+    let (columns, rows) = (crop.x..crop.x + crop.width, crop.y..crop.y + crop.height);
+    for i in 0..300 * 220 {
+        let (x, y) = (i % 300, i / 300);
+        let inside = columns.contains(&x) && rows.contains(&y);
+        let black = outputs[1].picture.pixel(x, y) == [0, 0, 0, 255];
+        assert_eq!(black, !inside, "{x} {y}");
+    }
+}
+
+#[test]
+fn a_joint_mask_is_grey_and_as_sure_as_a_mask_that_is_asked_for_alone() {
+    let mut job = insertion((300, 220), Level::Blob);
+    job.spec.joint = 2;
+    let second = |prompt: &str| {
+        let mut job = job.clone();
+        job.spec.prompt = prompt.into();
+        let told = events(&job, &mut Toy::default());
+        outputs_of(&told)[1].picture.clone()
+    };
+    let colours = |picture: &Picture| {
+        let pixels = picture.pixels().chunks_exact(4);
+        pixels.filter(|p| p[0] != p[1] || p[1] != p[2]).count()
+    };
+    let mask =
+        second("Put IMG2 into IMG1 at IMG3. RES1 is the picture, RES2 the mask of the object.");
+    assert_eq!(colours(&mask), 0);
+    let brightest = mask.pixels().chunks_exact(4).map(|p| p[0]).max();
+    assert_eq!(brightest, Some(255));
+    assert!(colours(&second("Put IMG2 into IMG1 at IMG3, RES2 from the left.")) > 0);
 }
 
 #[test]

@@ -9,7 +9,9 @@ use egui::accesskit::Role;
 use egui::{Key, Modifiers, Theme};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use inlay::doc::Edit;
+use inlay::doc::job::BlendSpec;
+use inlay::doc::perceive::MapKind;
+use inlay::doc::{ControlKind, Edit, Picture, Purpose};
 use inlay::engine::Engine;
 use inlay::engine::message::ModelSource;
 use inlay::model::{self, AttentionKind};
@@ -129,6 +131,119 @@ fn a_result_is_joined_anew_without_a_job() {
         window.state().session.outputs[1].picture.clone().unwrap(),
         picture
     );
+}
+
+#[test]
+fn an_object_gets_its_own_colours_back() {
+    let (mut window, _folder) = window();
+    set(&mut window, 1, 1);
+    window.get_by_label("Generate").click();
+    until(&mut window, |app| app.session.job.is_some());
+    until(&mut window, |app| app.session.job.is_none());
+    let lit = window.state().session.outputs[0].picture.clone().unwrap();
+    window.get_by_label("Adjust result 1").click();
+    for _ in 0..4 {
+        window.step();
+    }
+    assert!(window.query_all_by_label("Relight").next().is_some());
+    let id = window.state().session.outputs[0].id;
+    let blend = BlendSpec {
+        relight: 0.0,
+        ..window.state().session.outputs[0].blend
+    };
+    let output = &mut window.state_mut().session.outputs[0];
+    assert_eq!(output.id, id);
+    output.blend = blend;
+    until(&mut window, |app| {
+        app.session.outputs[0].spec.blend.relight == 0.0 && app.is_settled()
+    });
+    let bare = window.state().session.outputs[0].picture.clone().unwrap();
+    assert_ne!(bare, lit);
+    // In the middle of the object, on average as far from the light as its own picture is.
+    let object = Arc::clone(&window.state().session.document.slots()[1].picture);
+    let solid = object.pixels().chunks_exact(4).filter(|p| p[3] == 255);
+    let (mut sum, mut count) = (0.0, 0.0);
+    for pixel in solid {
+        sum += f64::from(pixel[0]) + f64::from(pixel[1]) + f64::from(pixel[2]);
+        count += 3.0;
+    }
+    let own: f64 = sum / count;
+    let mask = window.state().session.document.regions()[0].mask.to_plane();
+    let (x0, y0, x1, y1) = mask.bounds().unwrap();
+    let mean = |picture: &Picture| {
+        // A third of the mask's bounds, around their middle: nothing but object.
+        let third = |low: u32, high: u32| low + (high - low) / 3..high - (high - low) / 3;
+        let pixels = third(y0, y1).flat_map(|y| third(x0, x1).map(move |x| (x, y)));
+        let values: Vec<f64> = pixels
+            .flat_map(|(x, y)| picture.pixel(x, y)[..3].to_vec())
+            .map(f64::from)
+            .collect();
+        values.iter().sum::<f64>() / values.len() as f64
+    };
+    let (lit, bare) = (mean(&lit), mean(&bare));
+    assert!((bare - own).abs() < (lit - own).abs(), "{own} {lit} {bare}");
+}
+
+#[test]
+fn a_map_of_the_canvas_becomes_a_mask_or_steers() {
+    let (mut window, _folder) = window();
+    let (slots, regions) = {
+        let document = &window.state().session.document;
+        (document.slots().len(), document.regions().len())
+    };
+    let run = |window: &mut Harness<'_, App>| {
+        until(window, |app| app.session.job.is_some());
+        until(window, |app| app.session.job.is_none());
+    };
+    let palette = |window: &mut Harness<'_, App>, text: &str| {
+        window.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::P);
+        window.step();
+        window.step();
+        window.state_mut().session.palette.as_mut().unwrap().text = text.to_owned();
+        window.step();
+        window.key_press(Key::Enter);
+        window.step();
+    };
+    palette(&mut window, "make a depth map");
+    run(&mut window);
+    let output = window.state().session.outputs.last().unwrap().clone();
+    assert_eq!(output.map, Some(MapKind::Depth));
+    // Of the canvas alone, whatever else the document has.
+    assert_eq!(
+        (output.spec.inputs.len(), output.spec.regions.len()),
+        (1, 0)
+    );
+    let map = output.picture.clone().unwrap();
+    let canvas = Arc::clone(window.state().session.canvas().unwrap());
+    assert_eq!(
+        (map.width(), map.height()),
+        (canvas.width(), canvas.height())
+    );
+    assert!(window.query_by_label("Accept result 1").is_none());
+    window.get_by_label("Use result 1").click();
+    until(&mut window, App::is_settled);
+    let document = &window.state().session.document;
+    assert_eq!(document.slots().len(), slots + 1);
+    let depth = Purpose::Control(ControlKind::Depth);
+    assert_eq!(document.purposes().last(), Some(&depth));
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    window.step();
+    palette(&mut window, "select by words");
+    window.state_mut().session.select = Some("the cup".to_owned());
+    window.step();
+    window.step();
+    window.get_by_label("Find").click();
+    run(&mut window);
+    let output = window.state().session.outputs.last().unwrap().clone();
+    assert_eq!(output.map, Some(MapKind::Segment));
+    assert_eq!(output.spec.prompt, MapKind::Segment.prompt("the cup"));
+    window.get_by_label("Use result 2").click();
+    until(&mut window, App::is_settled);
+    // What was painted before is still there.
+    let document = &window.state().session.document;
+    assert_eq!(document.regions().len(), regions + 1);
+    let wanted = inlay::io::mask::from_picture(&output.picture.unwrap());
+    assert_eq!(document.regions()[regions].mask.to_plane(), wanted);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use egui::{Key, Modifiers, Theme};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
+use inlay::doc::job::MaskedMode;
 use inlay::doc::retold::{Asked, sent};
 use inlay::doc::{Edit, Level, Mask, Picture};
 use inlay::engine::Engine;
@@ -95,6 +96,34 @@ fn an_insertion_with_flux2_is_made_in_the_window() {
     window.step();
     window.get_by_label(&promised);
     window.get_by_label("Masks say where to paint; the model does not see them.");
+    // Another way with masks is chosen behind the numbers, and told at once.
+    window.get_by_label("More settings").click();
+    window.step();
+    window.step();
+    window.get_by_label("Draw all of it anew").click();
+    window.step();
+    window.step();
+    let document = &window.state().session.document;
+    assert_eq!(document.settings().masked.mode, Some(MaskedMode::Edit));
+    let compiled = document.compile().unwrap();
+    let anew = sent(&Asked::of(
+        document,
+        &compiled,
+        window.state().session.seen(),
+    ));
+    assert!(
+        anew.starts_with("Image 1 is the picture to change."),
+        "{anew}"
+    );
+    window.get_by_label(&anew);
+    window.get_by_label("As suits the job").click();
+    window.step();
+    window.step();
+    assert_eq!(window.state().session.document.settings().masked.mode, None);
+    // A distilled model takes no guidance.
+    assert!(window.query_by_label("Image guidance").is_none());
+    window.key_press(Key::Escape);
+    window.step();
     window.state_mut().session.exact = false;
     let before = Arc::clone(window.state().session.canvas().unwrap());
     window.key_press_modifiers(Modifiers::COMMAND, Key::Enter);

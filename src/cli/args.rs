@@ -97,6 +97,9 @@ pub struct GenerateArgs {
     /// How many outputs, each from its own noise
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub outputs: u32,
+    /// Pictures in each output, which the prompt calls RES1, RES2, …: "also give its mask as RES2"
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub joint: u32,
     /// Seed of the first output; the next ones count up
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,

@@ -36,6 +36,7 @@ fn as_generate(args: &PerceiveArgs) -> Result<GenerateArgs, CliError> {
         prompt: kind.prompt(words),
         context: "auto".into(),
         outputs: 1,
+        joint: 1,
         seed: args.seed,
         steps: args.steps,
         guidance_text: args.guidance_text,

@@ -95,7 +95,7 @@ pub fn plan(args: &GenerateArgs) -> Result<Plan, CliError> {
         prompt: args.prompt.clone(),
         tags: parse_tags(&args.context),
         outputs: args.outputs,
-        joint: 1,
+        joint: args.joint,
         seed: args.seed,
         steps: args.steps.unwrap_or(1),
         guidance_text: args.guidance_text.unwrap_or(GUIDANCE),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::perceive::MapKind;
 use super::picture::MAX_SIDE;
 use super::prompt::{self, CompiledPrompt, Intent, MAX_INPUTS, MAX_JOINT, PromptError, TAGS};
 use super::{ControlKind, Level, Picture, Plane, Purpose, Role};
@@ -344,6 +345,13 @@ impl JobSpec {
             && self
                 .compile()
                 .is_ok_and(|compiled| perception(compiled.tags))
+    }
+
+    /// The map that a picture of an output is, counted from 0 among the joint ones; `None` for pictures.
+    pub fn map(&self, joint: u32) -> Option<MapKind> {
+        (joint > 0 || self.is_map())
+            .then(|| MapKind::asked(&self.prompt))
+            .flatten()
     }
 
     /// Position of the canvas in [`JobSpec::inputs`].

@@ -52,6 +52,10 @@ pub struct ModelSummary {
     pub default_guidance: f32,
     /// Input pictures at most.
     pub max_inputs: usize,
+    /// Guidance by the text is of use.
+    pub takes_text_guidance: bool,
+    /// Guidance by pictures is.
+    pub takes_image_guidance: bool,
     /// It is told in words of its own ([`crate::doc::retold`]) instead of the exact text of the prompt.
     pub retold: bool,
 }

@@ -184,6 +184,8 @@ fn summary_of(loaded: &Loaded) -> ModelSummary {
         default_steps: info.default_steps,
         default_guidance: info.default_guidance,
         max_inputs: info.max_inputs,
+        takes_text_guidance: info.family.takes_text_guidance(),
+        takes_image_guidance: info.family.takes_image_guidance(),
         retold: matches!(info.family, Family::Flux2 { .. }),
     }
 }

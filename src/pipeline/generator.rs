@@ -21,6 +21,18 @@ pub enum Family {
     },
 }
 
+impl Family {
+    /// Whether guidance by the text is of use.
+    pub fn takes_text_guidance(self) -> bool {
+        !matches!(self, Family::Flux2 { guided: false })
+    }
+
+    /// Whether guidance by pictures is.
+    pub fn takes_image_guidance(self) -> bool {
+        self == Family::UniReal
+    }
+}
+
 /// What a generator is, as far as the pipeline and the window need to know.
 #[derive(Clone, Debug)]
 pub struct GeneratorInfo {

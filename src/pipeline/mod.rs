@@ -1,5 +1,6 @@
 //! From a job to events and pictures: preparation, sampling, composition. No threads, no files.
 
+mod ask;
 mod asset;
 pub mod blend;
 mod collage;

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use candle_core::Tensor;
 
-use super::blend::{Rgb, Stopped, enlarged};
+use super::ask::{check, guidance_of, model_warning, without_effect};
+use super::blend::{Layer, Rgb, Stopped, composite, enlarged};
 use super::colour::ColourMatch;
 use super::detail::Base;
 use super::error::PipelineError;
@@ -18,7 +19,7 @@ use super::look::look;
 use super::prepare::{CanvasPart, Prepared, latent_cells, prepare, shares};
 use crate::doc::job::MaskedMode;
 use crate::doc::perceive::MapKind;
-use crate::doc::{Job, Plane};
+use crate::doc::{Job, Picture, Plane};
 use crate::sampler::guidance::mix;
 use crate::sampler::{Guidance, Masked, batch_noise, first_step, integrate, times};
 
@@ -75,7 +76,10 @@ pub fn run_with(
     let began = Instant::now();
     let info = generator.info().clone();
     check(job, &info)?;
-    if let Some(warning) = model_warning(job, &info) {
+    for warning in model_warning(job, &info)
+        .into_iter()
+        .chain(without_effect(job, &info))
+    {
         on_event(JobEvent::Warning(warning));
     }
     on_event(JobEvent::Preparing);
@@ -139,43 +143,6 @@ fn go_on(cancel: &Cancel) -> Result<(), PipelineError> {
     } else {
         Ok(())
     }
-}
-
-fn check(job: &Job, info: &GeneratorInfo) -> Result<(), PipelineError> {
-    job.validate()?;
-    let inputs = job.spec.inputs.len() + job.spec.regions.len();
-    if inputs > info.max_inputs {
-        return Err(PipelineError::TooManyInputs {
-            limit: info.max_inputs,
-            found: inputs,
-        });
-    }
-    let joint = job.spec.joint as usize;
-    if joint > info.max_joint {
-        return Err(PipelineError::TooManyJoint {
-            limit: info.max_joint,
-            found: joint,
-        });
-    }
-    Ok(())
-}
-
-/// A recipe made with other weights still runs, but its result will differ.
-fn model_warning(job: &Job, info: &GeneratorInfo) -> Option<String> {
-    let spec = &job.spec;
-    if !spec.model.is_empty() && spec.model != info.name {
-        return Some(format!(
-            "This recipe was made with the model {}: with {} the result will differ",
-            spec.model, info.name
-        ));
-    }
-    let other = !spec.model_hash.is_empty() && spec.model_hash != info.hash;
-    other.then(|| {
-        format!(
-            "This recipe was made with other weights of {}: the result will differ",
-            info.name
-        )
-    })
 }
 
 /// What has been told so far.
@@ -470,7 +437,7 @@ impl<'a> Stage<'a> {
         for (i, mut rgb) in decoded.into_iter().enumerate() {
             go_on(cancel)?;
             let mut joining = None;
-            if self.maps {
+            if self.maps || i % joint > 0 && self.map.is_some() {
                 rgb.become_map(self.map);
             }
             if i % joint == 0 && self.canvas.as_ref().is_some_and(|part| part.lit) {
@@ -506,6 +473,14 @@ impl<'a> Stage<'a> {
                         }
                     }
                 }
+                // On black, so that it lies on the canvas where it belongs.
+                (1.., Some(canvas), _) => {
+                    let (width, height) = (canvas.picture.width(), canvas.picture.height());
+                    let black = Picture::filled(width, height, [0, 0, 0, 255]);
+                    let all = Plane::filled(self.crop.width, self.crop.height, 255);
+                    let none = ColourMatch::none();
+                    composite(&black, self.crop, Layer::Plain(&rgb), &all, &none, cancel)?
+                }
                 _ => enlarged(&rgb, self.crop.width, self.crop.height, cancel)?,
             };
             on_event(JobEvent::Output(OutputPicture {
@@ -528,22 +503,6 @@ impl<'a> Stage<'a> {
             }
             None => ColourMatch::none(),
         }
-    }
-}
-
-/// What the artist's guidance means for a model.
-fn guidance_of(job: &Job, info: &GeneratorInfo) -> Guidance {
-    let (text, image) = (
-        f64::from(job.spec.guidance_text),
-        f64::from(job.spec.guidance_image),
-    );
-    match info.family {
-        Family::UniReal => Guidance { text, image },
-        Family::Flux2 { guided: true } => Guidance { text, image: 1.0 },
-        Family::Flux2 { guided: false } => Guidance {
-            text: 1.0,
-            image: 1.0,
-        },
     }
 }
 

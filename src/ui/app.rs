@@ -246,6 +246,7 @@ impl App {
         prompt::exact_text(&ctx, session, &mut out);
         adjust::window(&ctx, session, &mut out);
         questions::unsaved(&ctx, session, &mut out);
+        questions::select(&ctx, session, &mut out);
         questions::lost(&ctx, session, &mut out);
         models::show(&ctx, session, &mut out);
         dialogs::palette(&ctx, session, &mut out);

@@ -150,6 +150,11 @@ pub fn is_enabled(session: &Session, command: Command) -> bool {
         Command::Adjust => session
             .shown()
             .is_some_and(|output| output.joining.is_some()),
+        // FLUX.2 makes pictures, not maps.
+        Command::SelectByWords | Command::DepthMap | Command::EdgeMap => {
+            has_canvas && matches!(session.model, ModelState::Ready(_)) && !session.retells()
+        }
+        Command::UseMap => shown_is_done && session.shown().is_some_and(|o| o.map.is_some()),
         Command::Models => session.models.is_there,
         Command::AutoContext => session.document.settings().crop.is_some(),
         Command::Cancel => session.job.is_some(),

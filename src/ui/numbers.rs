@@ -1,12 +1,15 @@
 //! The numbers of a job: outputs, seed, steps, guidance, strength, and how masked places come about.
 
-use eframe::egui::{self, RichText, Ui};
+use eframe::egui::containers::menu::{MenuButton, MenuConfig};
+use eframe::egui::{self, PopupCloseBehavior, RichText, Ui};
 
 use super::commands::Command;
 use super::icons::{self, Icon};
-use super::state::{Action, Session};
+use super::state::{Action, ModelState, Session};
 use super::theme::{Palette, space};
 use crate::doc::job::MaskedMode;
+use crate::doc::prompt::MAX_JOINT;
+use crate::engine::message::ModelSummary;
 
 /// A number with its name before it.
 fn number<N: egui::emath::Numeric>(
@@ -25,6 +28,9 @@ fn number<N: egui::emath::Numeric>(
     ui.add_space(space::M);
     response.changed()
 }
+
+/// Width of the menu with the rest, in points.
+const MORE: f32 = 230.0;
 
 /// Draws them in one line, or more where there is little room.
 pub fn show(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
@@ -68,31 +74,70 @@ pub fn show(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
         out.push(session.settings_with(|s| s.steps = Some(steps)));
     }
     let mut text = session.guidance_text();
-    if number(
-        ui,
-        if roomy { "Text guidance" } else { "Text" },
-        "Text guidance: how strongly to follow the words; 1 is plain and fastest",
-        &mut text,
-        1.0..=20.0,
-        0.02,
-    ) {
+    let takes = |of: fn(&ModelSummary) -> bool| match &session.model {
+        ModelState::Ready(model) => of(model),
+        _ => true,
+    };
+    if takes(|model| model.takes_text_guidance)
+        && number(
+            ui,
+            if roomy { "Text guidance" } else { "Text" },
+            "Text guidance: how strongly to follow the words; 1 is plain and fastest",
+            &mut text,
+            1.0..=20.0,
+            0.02,
+        )
+    {
         out.push(session.settings_with(|s| s.guidance_text = Some(text)));
     }
     let mut image = settings.guidance_image;
-    if number(
-        ui,
-        if roomy { "Image guidance" } else { "Image" },
-        "Image guidance: how strongly to follow the objects' pictures; 1 is plain and fastest",
-        &mut image,
-        1.0..=20.0,
-        0.02,
-    ) {
+    if takes(|model| model.takes_image_guidance)
+        && number(
+            ui,
+            if roomy { "Image guidance" } else { "Image" },
+            "Image guidance: how strongly to follow the objects' pictures; 1 is plain and fastest",
+            &mut image,
+            1.0..=20.0,
+            0.02,
+        )
+    {
         out.push(session.settings_with(|s| s.guidance_image = image));
     }
-    strength(ui, session, out);
-    if session.retells() && !session.document.regions().is_empty() {
-        mode(ui, settings.masked.mode, session, out);
-    }
+    more(ui, session, out);
+}
+
+/// What is seldom changed, behind a button that shows whether it was.
+fn more(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
+    let settings = session.document.settings();
+    let changed = !settings.masked.is_default() || settings.joint > 1;
+    let text = RichText::new("More").small();
+    let text = if changed {
+        text.strong().color(Palette::of(ui).accent)
+    } else {
+        text
+    };
+    let stays = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+    let (button, _) = MenuButton::new(text).config(stays).ui(ui, |ui| {
+        ui.set_width(MORE);
+        ui.horizontal(|ui| strength(ui, session, out));
+        if session.retells() {
+            ui.separator();
+            modes(ui, settings.masked.mode, session, out);
+        }
+        if !session.retells() || settings.joint > 1 {
+            let mut joint = settings.joint;
+            let tip = "Pictures in each result, RES1, RES2, …: name them in the prompt, such as: also give its mask as RES2";
+            let most = MAX_JOINT as u32;
+            ui.horizontal(|ui| {
+                if number(ui, "Joint pictures", tip, &mut joint, 1..=most, 0.05) {
+                    out.push(session.settings_with(|s| s.joint = joint));
+                }
+            });
+        }
+    });
+    let name = "More settings";
+    button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, name));
+    button.on_hover_text("How much may change, and how it comes about");
 }
 
 /// How much of what is there may change.
@@ -118,41 +163,34 @@ fn strength(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
 
 /// The ways of working on what is masked, as the artist sees them; none is chosen by the job.
 const MODES: [(Option<MaskedMode>, &str, &str); 4] = [
-    (None, "Auto", "The way that suits the job"),
+    (
+        None,
+        "As suits the job",
+        "Words that move or change something draw anew, all else fills in view",
+    ),
     (
         Some(MaskedMode::Context),
-        "Fill in view",
+        "Fill, with the canvas in view",
         "The model sees the canvas with the masked place in grey, and fills it",
     ),
     (
         Some(MaskedMode::Insert),
-        "Fill",
+        "Fill, without it",
         "The model fills the masked place and is not shown the canvas",
     ),
     (
         Some(MaskedMode::Edit),
-        "Draw anew",
+        "Draw all of it anew",
         "The model sees the canvas and draws all of it anew; what is masked is kept of that",
     ),
 ];
 
 /// How masked places come about, for models that know several ways.
-fn mode(ui: &mut Ui, now: Option<MaskedMode>, session: &Session, out: &mut Vec<Action>) {
-    ui.label(RichText::new("Masks").color(Palette::of(ui).weak));
-    let name = |of: &Option<MaskedMode>| MODES.iter().find(|(mode, ..)| mode == of);
-    let combo = egui::ComboBox::from_id_salt("masked mode")
-        .selected_text(name(&now).map_or("", |(_, name, _)| *name))
-        .width(104.0)
-        .show_ui(ui, |ui| {
-            for (mode, name, tip) in MODES {
-                let choice = ui.selectable_label(now == mode, name).on_hover_text(tip);
-                if choice.clicked() && now != mode {
-                    out.push(session.settings_with(|s| s.masked.mode = mode));
-                }
-            }
-        });
-    combo.response.widget_info(|| {
-        egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "How masked places come about")
-    });
-    combo.response.on_hover_text("How masked places come about");
+fn modes(ui: &mut Ui, now: Option<MaskedMode>, session: &Session, out: &mut Vec<Action>) {
+    ui.label(RichText::new("Masked places").color(Palette::of(ui).weak));
+    for (mode, name, tip) in MODES {
+        if ui.radio(now == mode, name).on_hover_text(tip).clicked() && now != mode {
+            out.push(session.settings_with(|s| s.masked.mode = mode));
+        }
+    }
 }

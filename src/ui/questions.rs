@@ -1,9 +1,10 @@
 //! Questions before something would be lost: changes that are not saved, and sessions that a crash left.
 
-use eframe::egui::{self, Button, Id, Key, Modal, Modifiers, RichText, Ui, vec2};
+use eframe::egui::{self, Button, Id, Key, Modal, Modifiers, RichText, TextEdit, Ui, vec2};
 
 use super::state::{Action, Answer, Recovery, Session};
 use super::theme::{self, Palette, space};
+use crate::doc::perceive::MapKind;
 
 /// Width of the questions in points.
 const WIDTH: f32 = 380.0;
@@ -53,6 +54,48 @@ pub fn unsaved(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
         answer = Some(Answer::Stay);
     }
     out.extend(answer.map(Action::Answer));
+}
+
+/// What is to be found on the canvas.
+pub fn select(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
+    let Some(before) = &session.select else {
+        return;
+    };
+    let mut text = before.clone();
+    let enter = ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
+    let (mut find, mut close) = (enter, false);
+    let modal = Modal::new(Id::unique("select"))
+        .frame(theme::dialog(ctx))
+        .show(ctx, |ui| {
+            ui.set_width(WIDTH);
+            ui.heading("Select by words");
+            ui.add_space(space::S);
+            let field = TextEdit::singleline(&mut text)
+                .hint_text("the red chair")
+                .desired_width(f32::INFINITY)
+                .char_limit(200);
+            let field = ui.add(field);
+            field.widget_info(|| {
+                egui::WidgetInfo::labeled(egui::Role::TextInput, true, "What to select")
+            });
+            field.request_focus();
+            ui.add_space(space::S);
+            ui.weak("The answer appears among the results, where it can be used as a mask");
+            ui.add_space(space::L);
+            ui.horizontal(|ui| {
+                ui.add_enabled_ui(!text.trim().is_empty(), |ui| {
+                    find |= strong_button(ui, "Find").clicked();
+                });
+                close |= plain_button(ui, "Go back").clicked();
+            });
+        });
+    if close || modal.should_close() {
+        out.push(Action::CloseDialogs);
+    } else if find && !text.trim().is_empty() {
+        out.push(Action::Perceive(MapKind::Segment, text));
+    } else if text != *before {
+        out.push(Action::SelectText(text));
+    }
 }
 
 /// Which of the sessions that did not end as they should are opened.

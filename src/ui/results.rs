@@ -278,9 +278,17 @@ fn buttons(ui: &mut Ui, output: &Output, at: usize, width: f32, out: &mut Vec<Ac
             if icons::tooltip(star_button, Command::StarResult).clicked() {
                 out.push(Action::Star(output.id));
             }
-            let accept = icons::small_button(ui, Icon::Accept, &name("Accept"), false, done);
-            if icons::tooltip(accept, Command::AcceptResult).clicked() {
-                out.push(Action::Accept(output.id));
+            // A map is of use as a mask or to steer, hardly as the canvas.
+            if output.map.is_some() {
+                let use_map = icons::small_button(ui, Icon::Plus, &name("Use"), false, done);
+                if icons::tooltip(use_map, Command::UseMap).clicked() {
+                    out.push(Action::UseMap(output.id));
+                }
+            } else {
+                let accept = icons::small_button(ui, Icon::Accept, &name("Accept"), false, done);
+                if icons::tooltip(accept, Command::AcceptResult).clicked() {
+                    out.push(Action::Accept(output.id));
+                }
             }
             let save = icons::small_button(ui, Icon::Save, &name("Save"), false, done);
             if icons::tooltip(save, Command::SaveResult).clicked() {

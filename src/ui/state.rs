@@ -16,6 +16,7 @@ use super::view::Viewport;
 use crate::doc::document::{Document, Edit, RegionId, Settings};
 use crate::doc::job::{BlendSpec, CropBox, MaskedSpec};
 use crate::doc::mask::{Brush, Stroke};
+use crate::doc::perceive::MapKind;
 use crate::doc::{History, JobSpec, Level, Mask, Picture, SlotId};
 use crate::engine::message::{JobId, JobPreview, ModelSummary};
 use crate::pipeline::event::Joining;
@@ -41,6 +42,12 @@ pub enum Action {
     Star(u64),
     /// Makes an output the canvas.
     Accept(u64),
+    /// Makes an output that is a map a mask, or a picture that steers.
+    UseMap(u64),
+    /// Asks for a map of the canvas; for a mask these words name the object.
+    Perceive(MapKind, String),
+    /// What is written in the window that asks what to select.
+    SelectText(String),
     /// Saves an output.
     Save(u64),
     /// Removes an output from the list.
@@ -243,6 +250,8 @@ pub struct Output {
     pub base: Option<Arc<Picture>>,
     /// The job, with the masks in it.
     pub spec: Arc<JobSpec>,
+    /// The map that it is, if it is none of the wanted pictures.
+    pub map: Option<MapKind>,
     /// Whether the artist likes it.
     pub starred: bool,
     /// Where it was saved.
@@ -380,6 +389,8 @@ pub struct Session {
     pub keys: bool,
     /// Whether the exact text is shown.
     pub exact: bool,
+    /// What is written in the window that asks what to select, while it is open.
+    pub select: Option<String>,
     /// Whether it is shown how the chosen result is joined.
     pub adjust: bool,
     /// Dropped files.
@@ -426,6 +437,7 @@ impl Default for Session {
             palette: None,
             keys: false,
             exact: false,
+            select: None,
             adjust: false,
             pending: None,
             insert: None,
@@ -556,7 +568,9 @@ impl Session {
     /// Whether a question is open: keys are for it then.
     pub fn is_asking(&self) -> bool {
         let where_to = self.pending.as_ref().is_some_and(|p| p.asking);
-        self.project.asking || !self.project.lost.is_empty() || where_to || self.models.open
+        let select = self.select.is_some();
+        let models = self.models.open;
+        self.project.asking || !self.project.lost.is_empty() || where_to || models || select
     }
 
     /// The document's name, with a mark if it differs from its file.

@@ -178,6 +178,8 @@ pub fn summary() -> ModelSummary {
         default_steps: 12,
         default_guidance: 1.0,
         max_inputs: 8,
+        takes_text_guidance: true,
+        takes_image_guidance: true,
         retold: false,
     }
 }

@@ -18,6 +18,7 @@ use super::state::{Action, Compare, Next, PaletteState, Session, Which};
 use super::toasts::Kind;
 use super::tool::{Input, Tool};
 use crate::doc::document::Edit;
+use crate::doc::perceive::MapKind;
 use crate::doc::{Document, Mask};
 
 /// The least and the largest brush, in picture pixels.
@@ -102,9 +103,13 @@ impl Session {
                 self.palette = None;
                 self.keys = false;
                 self.exact = false;
+                self.select = None;
                 self.adjust = false;
                 self.pending = None;
             }
+            Action::UseMap(id) => self.use_map(id),
+            Action::Perceive(kind, words) => self.perceive(kind, &words, env),
+            Action::SelectText(text) => self.select = Some(text),
             Action::PaletteText(text) => self.palette = Some(PaletteState { text, chosen: 0 }),
             Action::PaletteMove(by) => {
                 if let Some(palette) = &mut self.palette {
@@ -223,6 +228,18 @@ impl Session {
             Command::GenerateFirst => self.generate(true, env),
             Command::Sweep => self.sweep(env),
             Command::Adjust => self.adjust = !self.adjust,
+            Command::SelectByWords => {
+                self.select = match self.select {
+                    None => Some(String::new()),
+                    Some(_) => None,
+                };
+            }
+            Command::DepthMap => self.perceive(MapKind::Depth, "", env),
+            Command::EdgeMap => self.perceive(MapKind::Edge, "", env),
+            Command::UseMap => match self.shown {
+                Some(id) => self.use_map(id),
+                None => self.say("choose a map among the results first"),
+            },
             Command::AutoContext => self.set_crop(None),
             Command::Cancel => self.cancel(env),
             Command::RandomSeed => {
@@ -302,7 +319,12 @@ impl Session {
     fn escape(&mut self, env: &mut Env<'_>) {
         if self.machine.is_busy() || self.live.is_some() {
             self.pointer(Input::Abort, env.ctx);
-        } else if self.palette.is_some() || self.keys || self.exact || self.pending.is_some() {
+        } else if self.palette.is_some()
+            || self.keys
+            || self.exact
+            || self.pending.is_some()
+            || self.select.is_some()
+        {
             self.apply(Action::CloseDialogs, env);
         } else if self.adjust {
             self.adjust = false;

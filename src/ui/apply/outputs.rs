@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::{Env, Session};
-use crate::doc::document::Edit;
-use crate::doc::job::ModelChoice;
-use crate::doc::{Job, Level};
+use crate::doc::document::{Document, Edit, Settings};
+use crate::doc::job::{BlendSpec, ModelChoice};
+use crate::doc::perceive::MapKind;
+use crate::doc::{ControlKind, Job, Level, Picture, Purpose};
 use crate::engine::message::{JobId, Request};
 use crate::io::metadata::Recipe;
+use crate::ui::files::Destination;
 use crate::ui::state::{ModelState, Output, Running};
 use crate::ui::toasts::Kind;
 use crate::ui::tool::Input;
@@ -50,9 +52,78 @@ impl Session {
         self.history.seal();
     }
 
+    /// Asks for a map of the canvas alone, whatever else is in the document.
+    pub(super) fn perceive(&mut self, kind: MapKind, words: &str, env: &mut Env<'_>) {
+        self.select = None;
+        let Some(canvas) = self.document.canvas() else {
+            return self.say("add a canvas first, the map is made of it");
+        };
+        let mut document = Document::new();
+        let edits = [
+            Edit::AddSlot {
+                picture: Arc::clone(&canvas.picture),
+                name: canvas.name.clone(),
+                source: canvas.source.clone(),
+                purpose: Some(Purpose::Canvas),
+            },
+            Edit::SetPrompt(kind.prompt(words)),
+            Edit::SetSettings(Settings {
+                outputs: 1,
+                seed: self.document.settings().seed,
+                // The whole answer is the map: nothing of the canvas is laid over it.
+                blend: BlendSpec {
+                    keep_detail: false,
+                    colour_match: false,
+                    ..BlendSpec::default()
+                },
+                ..Settings::default()
+            }),
+        ];
+        for edit in edits {
+            if let Err(error) = document.apply(edit) {
+                self.toasts.add(Kind::Error, error.to_string());
+                return;
+            }
+        }
+        if let Some(job) = self.job_of(&document) {
+            self.start(job, false, None, env);
+        }
+    }
+
+    /// Makes a map a mask of its own, or a picture that steers.
+    pub(super) fn use_map(&mut self, id: u64) {
+        let output = self.output(id);
+        let Some((picture, kind)) = output.and_then(|o| Some((o.picture.clone()?, o.map?))) else {
+            return self.say("this output is no finished map");
+        };
+        match kind {
+            MapKind::Segment => {
+                // What is painted already is kept.
+                if self.active_mask().is_some_and(|(_, mask)| !mask.is_empty()) {
+                    self.new_mask();
+                }
+                self.take_mask(&crate::io::mask::from_picture(&picture));
+                self.shown = None;
+            }
+            MapKind::Depth => self.steer_by(picture, ControlKind::Depth, "depth"),
+            MapKind::Edge => self.steer_by(picture, ControlKind::Edge, "edges"),
+        }
+    }
+
+    fn steer_by(&mut self, picture: Arc<Picture>, kind: ControlKind, what: &str) {
+        let name = format!("{what} of {}", self.name);
+        let destination = Destination::As(Purpose::Control(kind));
+        self.add_picture(picture, None, name, None, destination);
+    }
+
     /// The job that the document describes, or a message that says why there is none.
     fn new_job(&mut self, env: &mut Env<'_>) -> Option<Job> {
         self.pointer(Input::Up, env.ctx);
+        self.job_of(&self.document.clone())
+    }
+
+    /// The same for another document.
+    fn job_of(&mut self, document: &Document) -> Option<Job> {
         let choice = match &self.model {
             ModelState::Ready(summary) => ModelChoice {
                 name: &summary.name,
@@ -70,11 +141,8 @@ impl Session {
                 return None;
             }
         };
-        let job = match self.document.compile() {
-            Ok(_) => self
-                .document
-                .to_job(choice)
-                .map_err(|error| error.to_string()),
+        let job = match document.compile() {
+            Ok(_) => document.to_job(choice).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         job.map_err(|why| self.toasts.add(Kind::Error, why)).ok()
@@ -144,6 +212,7 @@ impl Session {
                     joining: None,
                     blend: spec.blend,
                     base: base.clone(),
+                    map: spec.map(picture),
                     spec: Arc::clone(&spec),
                     starred: false,
                     saved: None,

@@ -46,6 +46,10 @@ pub enum Command {
     Generate,
     GenerateFirst,
     Sweep,
+    SelectByWords,
+    DepthMap,
+    EdgeMap,
+    UseMap,
     AutoContext,
     Cancel,
     RandomSeed,
@@ -145,10 +149,12 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 
 impl Command {
     /// Every command, in the order of the menus and the palette.
-    pub const ALL: [Command; 71] = [
+    pub const ALL: [Command; 75] = [
         Command::Generate,
         Command::GenerateFirst,
         Command::Sweep,
+        Command::DepthMap,
+        Command::EdgeMap,
         Command::Cancel,
         Command::New,
         Command::Open,
@@ -179,6 +185,7 @@ impl Command {
         Command::BrushSmaller,
         Command::BrushLarger,
         Command::NewMask,
+        Command::SelectByWords,
         Command::RemoveMask,
         Command::ClearMask,
         Command::FillMask,
@@ -197,6 +204,7 @@ impl Command {
         Command::ShowCanvas,
         Command::StarResult,
         Command::AcceptResult,
+        Command::UseMap,
         Command::Wipe,
         Command::Difference,
         Command::Flicker,
@@ -253,6 +261,10 @@ impl Command {
             Command::Generate => results::GENERATE,
             Command::GenerateFirst => results::GENERATE_FIRST,
             Command::Sweep => results::SWEEP,
+            Command::SelectByWords => tools::SELECT_BY_WORDS,
+            Command::DepthMap => results::DEPTH_MAP,
+            Command::EdgeMap => results::EDGE_MAP,
+            Command::UseMap => results::USE_MAP,
             Command::AutoContext => tools::AUTO_CONTEXT,
             Command::Cancel => results::CANCEL,
             Command::RandomSeed => results::RANDOM_SEED,

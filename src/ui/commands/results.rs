@@ -29,6 +29,30 @@ pub const SWEEP: Info = Info {
     keys: &[shift(Key::L)],
 };
 
+pub const DEPTH_MAP: Info = Info {
+    text: "Make a depth map",
+    tip: "How near everything on the canvas is; the answer can steer other results",
+    menu: Some(Menu::Edit),
+    icon: None,
+    keys: &[],
+};
+
+pub const EDGE_MAP: Info = Info {
+    text: "Make an edge map",
+    tip: "The edges of the canvas; the answer can steer other results",
+    menu: Some(Menu::Edit),
+    icon: None,
+    keys: &[],
+};
+
+pub const USE_MAP: Info = Info {
+    text: "Use as mask or control",
+    tip: "Make this map a mask, or a picture that steers",
+    menu: Some(Menu::Result),
+    icon: Some(Icon::Plus),
+    keys: &[],
+};
+
 pub const CANCEL: Info = Info {
     text: "Cancel",
     tip: "Stop the running job; finished outputs stay",

@@ -109,6 +109,14 @@ pub fn level_info(level: Level) -> Info {
     }
 }
 
+pub const SELECT_BY_WORDS: Info = Info {
+    text: "Select by words…",
+    tip: "Let the model find an object on the canvas",
+    menu: Some(Menu::Mask),
+    icon: None,
+    keys: &[],
+};
+
 pub const LOAD_MASK: Info = Info {
     text: "Load mask…",
     tip: "Use a black and white picture, or a transparent one, as the mask",
