@@ -74,11 +74,7 @@ pub fn show(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
         out.push(session.settings_with(|s| s.steps = Some(steps)));
     }
     let mut text = session.guidance_text();
-    let takes = |of: fn(&ModelSummary) -> bool| match &session.model {
-        ModelState::Ready(model) => of(model),
-        _ => true,
-    };
-    if takes(|model| model.takes_text_guidance)
+    if takes(session, |model| model.takes_text_guidance)
         && number(
             ui,
             if roomy { "Text guidance" } else { "Text" },
@@ -90,26 +86,36 @@ pub fn show(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
     {
         out.push(session.settings_with(|s| s.guidance_text = Some(text)));
     }
-    let mut image = settings.guidance_image;
-    if takes(|model| model.takes_image_guidance)
-        && number(
-            ui,
-            if roomy { "Image guidance" } else { "Image" },
-            "Image guidance: how strongly to follow the objects' pictures; 1 is plain and fastest",
-            &mut image,
-            1.0..=20.0,
-            0.02,
-        )
-    {
+    if roomy {
+        image_guidance(ui, session, out);
+    }
+    more(ui, session, !roomy, out);
+}
+
+/// Whether the loaded model takes something; until it is known, everything is offered.
+fn takes(session: &Session, of: fn(&ModelSummary) -> bool) -> bool {
+    match &session.model {
+        ModelState::Ready(model) => of(model),
+        _ => true,
+    }
+}
+
+fn image_guidance(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
+    if !takes(session, |model| model.takes_image_guidance) {
+        return;
+    }
+    let mut image = session.document.settings().guidance_image;
+    let tip = "How strongly to follow the objects' pictures; 1 is plain and fastest";
+    if number(ui, "Image guidance", tip, &mut image, 1.0..=20.0, 0.02) {
         out.push(session.settings_with(|s| s.guidance_image = image));
     }
-    more(ui, session, out);
 }
 
 /// What is seldom changed, behind a button that shows whether it was.
-fn more(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
+fn more(ui: &mut Ui, session: &Session, narrow: bool, out: &mut Vec<Action>) {
     let settings = session.document.settings();
-    let changed = !settings.masked.is_default() || settings.joint > 1;
+    let guided = narrow && settings.guidance_image != 1.0;
+    let changed = !settings.masked.is_default() || settings.joint > 1 || guided;
     let text = RichText::new("More").small();
     let text = if changed {
         text.strong().color(Palette::of(ui).accent)
@@ -119,6 +125,9 @@ fn more(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
     let stays = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     let (button, _) = MenuButton::new(text).config(stays).ui(ui, |ui| {
         ui.set_width(MORE);
+        if narrow {
+            ui.horizontal(|ui| image_guidance(ui, session, out));
+        }
         ui.horizontal(|ui| strength(ui, session, out));
         if session.retells() {
             ui.separator();
