@@ -500,7 +500,10 @@ fn unfit_requests_are_refused_with_a_sentence() {
             .contains("latents have shape [1, 32, 8, 8]"),
         "{error}"
     );
-    let error = model.encode(&[0.0; 5], 16, 16).unwrap_err().to_string();
+    let error = model
+        .encode(&[0.0; 5], 16, 16, &|| false)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("has 5 values, expected 768"), "{error}");
 }
 

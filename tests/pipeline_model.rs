@@ -36,8 +36,14 @@ impl Generator for Limited {
     fn take_warnings(&mut self) -> Vec<String> {
         self.inner.take_warnings()
     }
-    fn encode(&mut self, rgb: &[f32], width: u32, height: u32) -> Result<Tensor, GeneratorError> {
-        self.inner.encode(rgb, width, height)
+    fn encode(
+        &mut self,
+        rgb: &[f32],
+        width: u32,
+        height: u32,
+        cancel: &Cancel,
+    ) -> Result<Tensor, GeneratorError> {
+        self.inner.encode(rgb, width, height, cancel)
     }
     fn velocity(
         &mut self,

@@ -45,7 +45,6 @@ pub fn plan(args: &GenerateArgs) -> Result<Plan, CliError> {
         purposes.push(purpose);
         inputs.push(file.clone());
     }
-    let first_asset = inputs.len() - args.assets.len();
     for control in &args.controls {
         let (kind, file) = parse_control(control)?;
         purposes.push(Purpose::Control(kind));
@@ -61,13 +60,17 @@ pub fn plan(args: &GenerateArgs) -> Result<Plan, CliError> {
         };
         *slot = purpose;
     }
+    // As they are after all roles are known.
+    let assets: Vec<usize> = (0..purposes.len())
+        .filter(|&at| purposes[at] == Purpose::Asset)
+        .collect();
     let levels = levels(&args.levels, args.masks.len())?;
     let regions = levels
         .into_iter()
         .enumerate()
         .map(|(i, level)| JobRegion {
             level,
-            asset: (i < args.assets.len()).then_some(first_asset + i),
+            asset: assets.get(i).copied(),
             hash: String::new(),
             mask_png: String::new(),
         })
@@ -337,6 +340,14 @@ mod tests {
             complaint("--canvas a.png --mask m.png --mask-level round"),
             "“round” is no mask level: use exact, outline, blob or box"
         );
+    }
+
+    #[test]
+    fn masks_pair_up_with_what_is_an_asset_after_all() {
+        let line = "--asset room.png --asset cup.png --role IMG1=canvas --mask m.png";
+        let plan = parsed(line).unwrap();
+        assert_eq!(plan.spec.canvas(), Some(0));
+        assert_eq!(plan.spec.regions[0].asset, Some(1));
     }
 
     #[test]

@@ -31,20 +31,26 @@ impl Generator for Oracle<'_> {
         self.inner.device()
     }
 
-    fn prepare(&mut self, inputs: &Inputs, _: &Cancel) -> Result<(), GeneratorError> {
+    fn prepare(&mut self, inputs: &Inputs, cancel: &Cancel) -> Result<(), GeneratorError> {
         if self.learns {
             let canvas = inputs.images.iter().find(|i| i.role == Role::Canvas);
             self.truth = canvas.map(|i| (i.values.clone(), i.width, i.height));
             return Err(GeneratorError::Cancelled);
         }
         if let Some((rgb, width, height)) = &self.truth {
-            self.latents = Some(self.inner.encode(rgb, *width, *height)?);
+            self.latents = Some(self.inner.encode(rgb, *width, *height, cancel)?);
         }
         Ok(())
     }
 
-    fn encode(&mut self, rgb: &[f32], width: u32, height: u32) -> Result<Tensor, GeneratorError> {
-        self.inner.encode(rgb, width, height)
+    fn encode(
+        &mut self,
+        rgb: &[f32],
+        width: u32,
+        height: u32,
+        cancel: &Cancel,
+    ) -> Result<Tensor, GeneratorError> {
+        self.inner.encode(rgb, width, height, cancel)
     }
 
     fn velocity(

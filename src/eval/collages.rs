@@ -250,7 +250,7 @@ impl Generator for Witness {
         Err(GeneratorError::Cancelled)
     }
 
-    fn encode(&mut self, _: &[f32], _: u32, _: u32) -> Result<Tensor, GeneratorError> {
+    fn encode(&mut self, _: &[f32], _: u32, _: u32, _: &Cancel) -> Result<Tensor, GeneratorError> {
         Err(GeneratorError::Cancelled)
     }
 

@@ -376,14 +376,18 @@ impl UniReal {
             return Ok(Content::Latent((*latent).clone()));
         }
         check_cancel(cancel)?;
-        let latent = self.encode_with(&picture.values, picture.width, picture.height, cancel)?;
+        let latent = self.encode(&picture.values, picture.width, picture.height, cancel)?;
         self.stats.image_encodes += 1;
         let bytes = tensor_bytes(&latent);
         self.latents.insert(key, latent.clone(), bytes);
         Ok(Content::Latent(latent))
     }
 
-    fn encode_with(
+    /// An RGB picture (0..1, interleaved) as a `[1, C, h, w]` latent.
+    ///
+    /// # Errors
+    /// Sides or values of another number than the model takes; cancelled.
+    pub fn encode(
         &self,
         rgb: &[f32],
         width: u32,
@@ -402,11 +406,6 @@ impl UniReal {
         let rgb = Tensor::from_slice(rgb, (1, h, w, 3), &self.device)?;
         self.autoencoder
             .encode(&rgb.permute((0, 3, 1, 2))?.contiguous()?, cancel)
-    }
-
-    /// An RGB picture (0..1, interleaved) as a `[1, C, h, w]` latent.
-    pub fn encode(&self, rgb: &[f32], width: u32, height: u32) -> Result<Tensor> {
-        self.encode_with(rgb, width, height, &|| false)
     }
 
     /// Latents as RGB pictures `[N, 3, H, W]`, clamped to 0..1.

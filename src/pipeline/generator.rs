@@ -215,7 +215,13 @@ pub trait Generator {
         Ok(None)
     }
     /// An RGB picture (0..1, interleaved, sides multiples of `multiple`) as a `[1, C, h, w]` latent.
-    fn encode(&mut self, rgb: &[f32], width: u32, height: u32) -> Result<Tensor, GeneratorError>;
+    fn encode(
+        &mut self,
+        rgb: &[f32],
+        width: u32,
+        height: u32,
+        cancel: &Cancel,
+    ) -> Result<Tensor, GeneratorError>;
     /// The velocity dz/dt at time `t` (1 = noise, 0 = picture) under `branch`; same shape as `z`.
     fn velocity(
         &mut self,

@@ -240,7 +240,7 @@ impl<'a> Stage<'a> {
                     }
                 };
                 if cells.contains(&0) || soft.iter().flatten().any(|share| *share < 1.0) {
-                    let clean = generator.encode(&canvas.rgb, frame.width, frame.height)?;
+                    let clean = generator.encode(&canvas.rgb, frame.width, frame.height, cancel)?;
                     known = Some((clean, cells));
                 }
             }
@@ -262,10 +262,10 @@ impl<'a> Stage<'a> {
             start = Some(match (&known, &base) {
                 // It goes on from what was laid in.
                 (_, Some(base)) if canvas.collage.is_some() => {
-                    generator.encode(base.rgb(), frame.width, frame.height)?
+                    generator.encode(base.rgb(), frame.width, frame.height, cancel)?
                 }
                 (Some((clean, _)), _) => clean.clone(),
-                (None, _) => generator.encode(&canvas.rgb, frame.width, frame.height)?,
+                (None, _) => generator.encode(&canvas.rgb, frame.width, frame.height, cancel)?,
             });
         }
         Ok(Self {

@@ -156,8 +156,16 @@ impl Generator for UniRealGenerator {
         }))
     }
 
-    fn encode(&mut self, rgb: &[f32], width: u32, height: u32) -> Result<Tensor, GeneratorError> {
-        Ok(self.model.encode(rgb, width, height)?)
+    fn encode(
+        &mut self,
+        rgb: &[f32],
+        width: u32,
+        height: u32,
+        cancel: &Cancel,
+    ) -> Result<Tensor, GeneratorError> {
+        Ok(self
+            .model
+            .encode(rgb, width, height, &|| cancel.is_cancelled())?)
     }
 
     fn velocity(

@@ -117,7 +117,13 @@ impl Generator for Toy {
         vec!["The toy is no model".into()]
     }
 
-    fn encode(&mut self, rgb: &[f32], width: u32, height: u32) -> Result<Tensor, GeneratorError> {
+    fn encode(
+        &mut self,
+        rgb: &[f32],
+        width: u32,
+        height: u32,
+        _: &Cancel,
+    ) -> Result<Tensor, GeneratorError> {
         let (w, h) = (width as usize, height as usize);
         let rgb = Tensor::from_slice(rgb, (1, h, w, 3), &Device::Cpu)?.permute((0, 3, 1, 2))?;
         let mean = rgb.contiguous()?.avg_pool2d(8)?.affine(2.0, -1.0)?;

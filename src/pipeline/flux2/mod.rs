@@ -164,8 +164,16 @@ impl Generator for Flux2Generator {
         self.model.take_warnings()
     }
 
-    fn encode(&mut self, rgb: &[f32], width: u32, height: u32) -> Result<Tensor, GeneratorError> {
-        Ok(self.model.encode(rgb, width, height, &|| false)?)
+    fn encode(
+        &mut self,
+        rgb: &[f32],
+        width: u32,
+        height: u32,
+        cancel: &Cancel,
+    ) -> Result<Tensor, GeneratorError> {
+        Ok(self
+            .model
+            .encode(rgb, width, height, &|| cancel.is_cancelled())?)
     }
 
     fn velocity(
