@@ -327,12 +327,29 @@ fn relative_error(a: &Transformer, b: &Transformer) -> f32 {
 }
 
 #[test]
+fn weights_that_are_rounded_when_they_are_loaded_stay_near() {
+    let g = Goldens::load();
+    let compute = Compute {
+        rounded: true,
+        ..cpu()
+    };
+    let path = single("transformer.safetensors");
+    let net = Transformer::load(&[path], &compute, &none, &mut |_| ()).unwrap();
+    let found = velocity(&net, &g, false);
+    let size = g["net.velocity"].abs().unwrap().max(D::Minus1).unwrap();
+    let size = size.max_all().unwrap().to_scalar::<f32>().unwrap();
+    let e = differences(&found, &g["net.velocity"]) / size;
+    assert!(e < 0.05 && e > 1e-6, "{e}");
+}
+
+#[test]
 fn half_precision_stays_near() {
     let g = Goldens::load();
     for dtype in [DType::BF16, DType::F16] {
         let compute = Compute {
             device: Device::Cpu,
             dtype,
+            rounded: false,
         };
         let path = single("transformer.safetensors");
         let net = Transformer::load(&[path], &compute, &none, &mut |_| ()).unwrap();

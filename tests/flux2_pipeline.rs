@@ -333,6 +333,17 @@ fn memory_is_told_before_loading() {
     // The tiny encoder's fourth layer is counted: only those beyond the real one's 27th are known to be left out.
     assert!(estimate.text > text.bytes() && estimate.text < text.bytes() * 3 / 2);
     assert!(estimate.in_turn() < estimate.all());
+    // Rounded to 8 bits: as promised, and less.
+    let rounded = Compute {
+        rounded: true,
+        ..compute
+    };
+    let small = Transformer::load(&files.transformer, &rounded, &none, &mut |_| ()).unwrap();
+    let promised = estimate.rounded();
+    let rest = promised.transformer - small.bytes();
+    assert!(rest > 0 && rest < 1000, "{rest}");
+    assert!(small.bytes() < net.bytes() * 3 / 4);
+    assert!(promised.in_turn() <= estimate.in_turn() && promised.all() < estimate.all());
 }
 
 fn picture_of(path: &Path) -> (Picture, String) {

@@ -87,7 +87,7 @@ fn the_list_says_what_each_model_is_and_needs() {
     window.get_by_label("unireal · 21 MB · MIT or Apache-2.0");
     window.get_by_label("FLUX.2 [klein] 4B, BF16 · 16.0 GB · Apache-2.0");
     window.get_by_label(
-        "Needs 17.4 GB of memory on the processor, 9.1 GB with its parts loaded in turn; 5.0 GB are free now",
+        "Needs 17.4 GB of memory on the processor, 9.1 GB with its parts loaded in turn, 5.4 GB rounded to 8 bits as well; 5.0 GB are free now",
     );
     window.get_by_label("models/klein");
     window.get_by_label("FLUX.2 [klein] 4B, BF16 · 2.1 GB of 15.9 GB are here · Apache-2.0");

@@ -121,15 +121,15 @@ fn licence(row: &Row) -> String {
 }
 
 fn memory(memory: Memory) -> String {
-    let [all, in_turn] = [memory.all, memory.in_turn].map(gigabytes);
+    let [all, in_turn, least] = [memory.all, memory.in_turn, memory.least].map(gigabytes);
     let place = match memory.place {
         MemoryOf::Cpu => "CPU",
         MemoryOf::Gpu => "GPU",
     };
-    if all == in_turn {
+    if all == least {
         format!("{all} ({place})")
     } else {
-        format!("{all}, {in_turn} in turn ({place})")
+        format!("{all}, {in_turn} in turn, {least} rounded ({place})")
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::message::ModelSource;
-use crate::model::flux2::{self, Compute, Estimate, Files, Klein, MemoryOf, Residency};
+use crate::model::flux2::{self, Compute, Estimate, Files, Fit, Klein, MemoryOf, Residency};
 use crate::model::{self, DeviceKind, FILES, LIGHT_FILE, Source};
 use crate::pipeline::error::is_out_of_memory;
 use crate::pipeline::flux2::Flux2Generator;
@@ -103,11 +103,14 @@ fn load_flux2(
     progress: &mut dyn FnMut(f32, &str),
 ) -> model::Result<Loaded> {
     let files = Files::find(path)?;
-    let compute = Compute::for_device(device);
     let cancelled = || cancel.is_cancelled();
     let place = MemoryOf::of(device);
-    let residency = Estimate::of(&files, place)?.residency(place, place.free())?;
-    let klein = Klein::load(files, compute, residency, &cancelled, progress)?;
+    let fit = Estimate::of(&files, place)?.fit(place, place.free())?;
+    let compute = Compute {
+        rounded: fit.rounded,
+        ..Compute::for_device(device)
+    };
+    let klein = Klein::load(files, compute, fit.residency, &cancelled, progress)?;
     let parameters = klein.parameters();
     let side = if parameters < TINY {
         TINY_SIDE
@@ -116,12 +119,21 @@ fn load_flux2(
     };
     Ok(Loaded {
         generator: Box::new(Flux2Generator::new(&name_of(path), klein, side)),
-        device: match residency {
-            Residency::All => device_words(device),
-            Residency::InTurn => format!("{}, parts loaded in turn", device_words(device)),
-        },
+        device: fitted_words(device, fit),
         parameters,
     })
+}
+
+/// The device, and how a model was made to fit it.
+fn fitted_words(device: &candle_core::Device, fit: Fit) -> String {
+    let mut words = device_words(device);
+    if fit.residency == Residency::InTurn {
+        words.push_str(", parts loaded in turn");
+    }
+    if fit.rounded {
+        words.push_str(", rounded to 8 bits");
+    }
+    words
 }
 
 /// What a model is called: its file, its folder, or its repository where the hub's cache names folders by commits

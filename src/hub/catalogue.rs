@@ -45,7 +45,13 @@ pub struct Known {
     pub gated: bool,
     /// About how many bytes it has, for those who have to decide before anything is asked.
     pub about: Option<u64>,
+    /// Parameters of its transformer and of its text encoder up to the last layer that is needed, and the transformer's
+    /// width: what memory depends on.
+    pub size: Option<([u64; 2], u64)>,
 }
+
+/// FLUX.2 [klein] 4B, and Qwen3-4B up to its 27th layer.
+const FOUR: Option<([u64; 2], u64)> = Some(([3_880_000_000, 3_110_000_000], 3072));
 
 /// The name under which the tokenizer alone can be had: ComfyUI keeps none beside its files.
 pub const TOKENIZER: &str = "qwen3-tokenizer";
@@ -61,6 +67,7 @@ pub const KNOWN: [Known; 5] = [
         gated: false,
         // 7.75 GB of the transformer, 8 GB of the text encoder and the autoencoder.
         about: Some(16_000_000_000),
+        size: FOUR,
     },
     Known {
         name: "FLUX.2-klein-base-4B",
@@ -70,6 +77,7 @@ pub const KNOWN: [Known; 5] = [
         licence: APACHE,
         gated: false,
         about: Some(16_000_000_000),
+        size: FOUR,
     },
     Known {
         name: "FLUX.2-klein-9B",
@@ -79,6 +87,7 @@ pub const KNOWN: [Known; 5] = [
         licence: NON_COMMERCIAL,
         gated: true,
         about: None,
+        size: None,
     },
     Known {
         name: "FLUX.2-klein-base-9B",
@@ -88,6 +97,7 @@ pub const KNOWN: [Known; 5] = [
         licence: NON_COMMERCIAL,
         gated: true,
         about: None,
+        size: None,
     },
     Known {
         name: TOKENIZER,
@@ -97,6 +107,7 @@ pub const KNOWN: [Known; 5] = [
         licence: APACHE,
         gated: false,
         about: None,
+        size: None,
     },
 ];
 

@@ -91,12 +91,7 @@ pub(super) fn flux2(files: &Files) -> Result<Inspected> {
         kind: format!("FLUX.2 [klein]{base}{size}, {stored}"),
         bytes: bytes.map(|data| data.len()).sum(),
         files: all,
-        memory: Some(Memory {
-            all: estimate.all(),
-            in_turn: estimate.in_turn(),
-            free: place.free(),
-            place,
-        }),
+        memory: Some(Memory::of(&estimate, place)),
         licence: (size == " 9B").then_some(NON_COMMERCIAL),
     })
 }

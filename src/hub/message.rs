@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::model::flux2::Estimate;
 pub use crate::model::flux2::MemoryOf;
 
 /// Where a model comes from.
@@ -49,10 +50,25 @@ pub struct Memory {
     pub all: u64,
     /// With its parts loaded in turn.
     pub in_turn: u64,
+    /// The least: with its parts rounded to 8 bits as well.
+    pub least: u64,
     /// What is free for programs now, where the system says so.
     pub free: Option<u64>,
     /// Whose memory it is.
     pub place: MemoryOf,
+}
+
+impl Memory {
+    /// As estimated for `place`.
+    pub fn of(estimate: &Estimate, place: MemoryOf) -> Self {
+        Self {
+            all: estimate.all(),
+            in_turn: estimate.in_turn(),
+            least: estimate.rounded().in_turn().min(estimate.in_turn()),
+            free: place.free(),
+            place,
+        }
+    }
 }
 
 /// A model in the list.

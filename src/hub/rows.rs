@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::catalogue::{Known, OWN, known};
 use super::inspect::inspect;
-use super::message::{Origin, Row, State};
+use super::message::{Memory, Origin, Row, State};
 use super::registry::{Entry, Source};
 use super::store::{Store, parts_of};
+use crate::model::flux2::{Estimate, MemoryOf};
 use crate::model::{self, EMBEDDED_NAME};
 
 impl Store {
@@ -94,7 +95,10 @@ impl Store {
             licence: Some(known.licence.name.to_owned()),
             commercial: Some(known.licence.commercial),
             gated: known.gated,
-            memory: None,
+            memory: known.size.map(|(parameters, width)| {
+                let place = MemoryOf::usual();
+                Memory::of(&Estimate::of_size(parameters, width, place), place)
+            }),
             place: None,
             page: Some(self.page(known.repo)),
             is_model: known.files.is_empty(),

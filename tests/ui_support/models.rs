@@ -129,6 +129,7 @@ pub fn rows() -> Vec<Row> {
         memory: Some(Memory {
             all: 17_400_000_000,
             in_turn: 9_100_000_000,
+            least: 5_400_000_000,
             free: Some(5_000_000_000),
             place: MemoryOf::Cpu,
         }),

@@ -21,6 +21,8 @@ pub struct Compute {
     pub device: Device,
     /// The type of activations. Weights are kept as stored on the processor and cast once elsewhere.
     pub dtype: DType,
+    /// Matrices that are stored in more than 8 bits are rounded to Q8_0 when they are loaded (8.5 bits a weight).
+    pub rounded: bool,
 }
 
 impl Compute {
@@ -33,8 +35,27 @@ impl Compute {
             } else {
                 DType::BF16
             },
+            rounded: false,
         }
     }
+}
+
+/// Bits of a weight in Q8_0: 32 of 8 bits share a scale of 16.
+pub(super) const ROUNDED_BITS: f64 = 8.5;
+
+/// Whether rows of so many weights can be stored in blocks of 32.
+pub(super) fn is_roundable(inputs: usize) -> bool {
+    inputs.is_multiple_of(GgmlDType::Q8_0.block_size())
+}
+
+/// A matrix on the processor in Q8_0 on a device.
+fn rounded(dense: &Tensor, device: &Device) -> Result<QTensor> {
+    let blocks = QTensor::quantize(&dense.to_dtype(DType::F32)?, GgmlDType::Q8_0)?;
+    if device.is_cpu() {
+        return Ok(blocks);
+    }
+    let storage = QStorage::from_data(blocks.data()?, device, GgmlDType::Q8_0)?;
+    Ok(QTensor::new(storage, dense.dims2()?)?)
 }
 
 #[derive(Clone)]
@@ -75,6 +96,9 @@ impl Linear {
                 let scale = raw.scale.unwrap_or_else(|| vec![1.0]);
                 if device.is_cpu() {
                     Store::Fp8(Arc::new(raw.bytes), Arc::new(scale))
+                } else if compute.rounded && is_roundable(inputs) {
+                    let dense = from_fp8(&raw.bytes, &scale, outputs, inputs)?;
+                    Store::Blocks(Arc::new(rounded(&dense, device)?))
                 } else {
                     let dense = from_fp8(&raw.bytes, &scale, outputs, inputs)?;
                     Store::Dense(dense.to_dtype(compute.dtype)?.to_device(device)?)
@@ -95,10 +119,13 @@ impl Linear {
                         .broadcast_mul(&scale)?
                         .reshape(shape)?;
                 }
-                if !device.is_cpu() {
-                    dense = dense.to_dtype(compute.dtype)?.to_device(device)?;
+                if compute.rounded && is_roundable(inputs) {
+                    Store::Blocks(Arc::new(rounded(&dense, device)?))
+                } else if device.is_cpu() {
+                    Store::Dense(dense)
+                } else {
+                    Store::Dense(dense.to_dtype(compute.dtype)?.to_device(device)?)
                 }
-                Store::Dense(dense)
             }
         };
         Ok(Self {

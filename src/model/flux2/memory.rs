@@ -8,6 +8,7 @@ use super::detect::Part;
 use super::files::Files;
 use super::header::{Element, Header};
 use super::klein::Residency;
+use super::linear::{ROUNDED_BITS, is_roundable};
 use crate::model::error::{ModelError, Result};
 
 /// Tokens of the largest usual request: text, a picture of 1024² and two references of that size.
@@ -69,15 +70,29 @@ pub struct Estimate {
     pub text: u64,
     /// The autoencoder, in f32.
     pub vae: u64,
-    /// What is computed on the way, at 1024² with two references.
+    /// What the transformer computes on the way, at 1024² with two references.
     pub work: u64,
+    /// What the autoencoder computes on the way, at 1024².
+    pub vae_work: u64,
+    /// Transformer and text encoder with their matrices rounded to 8 bits ([`super::Compute::rounded`]).
+    pub rounded: [u64; 2],
+}
+
+/// How a model is loaded into the memory that there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fit {
+    /// How its parts share the memory.
+    pub residency: Residency,
+    /// Its matrices are rounded to 8 bits.
+    pub rounded: bool,
 }
 
 impl Estimate {
     /// From the headers of the files.
     pub fn of(files: &Files, place: MemoryOf) -> Result<Self> {
         let mut sums = [0u64; 3];
-        let mut width = 0;
+        let mut rounded = [0u64; 3];
+        let (mut width, mut channels) = (0, 0);
         for (at, part) in Part::ALL.into_iter().enumerate() {
             let paths = match part {
                 Part::Transformer => &files.transformer,
@@ -91,7 +106,17 @@ impl Estimate {
                         continue;
                     }
                     let count: u64 = entry.shape.iter().map(|d| *d as u64).product();
-                    sums[at] += loaded_bytes(part, entry.element, entry.bytes, count, place);
+                    let bytes = loaded_bytes(part, entry.element, entry.bytes, count, place);
+                    sums[at] += bytes;
+                    rounded[at] += match entry.shape[..] {
+                        [_, inputs] if is_roundable(inputs) => {
+                            bytes.min((count as f64 * ROUNDED_BITS / 8.0) as u64)
+                        }
+                        _ => bytes,
+                    };
+                    if part == Part::Vae && is_last_of_decoder(name) {
+                        channels = entry.shape.get(1).copied().unwrap_or(0) as u64;
+                    }
                     if part == Part::Transformer && name.ends_with("img_in.weight")
                         || name.ends_with("x_embedder.weight")
                     {
@@ -100,45 +125,105 @@ impl Estimate {
                 }
             }
         }
-        // A single block holds its input, q, k, v, two widths of the network thrice as wide and the result.
-        let work = TOKENS * width * (1 + 3 + 6 + 4) * place.activation();
+        let work = work(width, place);
         Ok(Self {
             transformer: sums[0],
             vae: sums[1],
             text: sums[2],
             work,
+            vae_work: vae_work(channels),
+            rounded: [rounded[0], rounded[2]],
         })
+    }
+
+    /// Of models with so many parameters in transformer and text encoder (up to the layer that is needed), stored in
+    /// bfloat16, with a transformer of this width; told before a file is there.
+    pub fn of_size(parameters: [u64; 2], width: u64, place: MemoryOf) -> Self {
+        let bytes = parameters.map(|count| count * DType::BF16.size_in_bytes() as u64);
+        let rounded = parameters.map(|count| (count as f64 * ROUNDED_BITS / 8.0) as u64);
+        Self {
+            transformer: bytes[0],
+            text: bytes[1],
+            vae: VAE_PARAMETERS * DType::F32.size_in_bytes() as u64,
+            work: work(width, place),
+            vae_work: vae_work(VAE_CHANNELS),
+            rounded,
+        }
     }
 
     /// With all parts loaded.
     pub fn all(&self) -> u64 {
-        self.transformer + self.text + self.vae + self.work
+        self.transformer + self.text + self.vae + self.work.max(self.vae_work)
     }
 
     /// With one part loaded at a time.
     pub fn in_turn(&self) -> u64 {
-        (self.transformer + self.work).max(self.text).max(self.vae)
+        let transformer = self.transformer + self.work;
+        transformer.max(self.text).max(self.vae + self.vae_work)
     }
 
-    /// How the parts can share `available` bytes of `place`; if nobody knows how many there are, all stay loaded.
-    ///
-    /// # Errors
-    /// If not even one at a time fits; the sentence says what to get instead.
-    pub fn residency(&self, place: MemoryOf, available: Option<u64>) -> Result<Residency> {
-        match available {
-            Some(bytes) if self.in_turn() > bytes => Err(ModelError::Format(format!(
-                "this model needs about {} and {} are free{}: get a smaller file of it, such as a GGUF of type Q4_K, or close other programs",
-                gigabytes(self.in_turn()),
-                gigabytes(bytes),
-                match place {
-                    MemoryOf::Cpu => "",
-                    MemoryOf::Gpu => " on the graphics card",
-                }
-            ))),
-            Some(bytes) if self.all() > bytes => Ok(Residency::InTurn),
-            _ => Ok(Residency::All),
+    /// The same with matrices rounded to 8 bits.
+    pub fn rounded(&self) -> Self {
+        let [transformer, text] = self.rounded;
+        Self {
+            transformer,
+            text,
+            ..*self
         }
     }
+
+    /// How it is loaded into `available` bytes of `place`: as it is with all parts, or one after the other, else rounded
+    /// to 8 bits. If nobody knows how many bytes there are, as it is with all parts.
+    ///
+    /// # Errors
+    /// If nothing fits; the sentence says what to get instead.
+    pub fn fit(&self, place: MemoryOf, available: Option<u64>) -> Result<Fit> {
+        let Some(available) = available else {
+            return Ok(Fit {
+                residency: Residency::All,
+                rounded: false,
+            });
+        };
+        for (rounded, estimate) in [(false, *self), (true, self.rounded())] {
+            let ways = [
+                (Residency::All, estimate.all()),
+                (Residency::InTurn, estimate.in_turn()),
+            ];
+            if let Some((residency, _)) = ways.into_iter().find(|(_, bytes)| *bytes <= available) {
+                return Ok(Fit { residency, rounded });
+            }
+        }
+        let place = match place {
+            MemoryOf::Cpu => "",
+            MemoryOf::Gpu => " on the graphics card",
+        };
+        Err(ModelError::Format(format!(
+            "this model needs about {} even when it is rounded to 8 bits and {} are free{place}: get a smaller file of it, such as a GGUF of type Q4_K, or close other programs",
+            gigabytes(self.rounded().in_turn()),
+            gigabytes(available),
+        )))
+    }
+}
+
+/// A single block holds its input, q, k, v, two widths of the network thrice as wide and the result.
+fn work(width: u64, place: MemoryOf) -> u64 {
+    TOKENS * width * (1 + 3 + 6 + 4) * place.activation()
+}
+
+/// Channels of the autoencoder's last stage before they are halved, as many as at 1024² at once.
+const VAE_CHANNELS: u64 = 256;
+/// Parameters of the autoencoder.
+const VAE_PARAMETERS: u64 = 84_000_000;
+
+/// The last stage's first convolution holds its input, the input made ready for it and its output, in f32.
+fn vae_work(channels: u64) -> u64 {
+    3 * channels * 1024 * 1024 * DType::F32.size_in_bytes() as u64
+}
+
+/// The first convolution of the decoder's last stage, in either naming; its inputs are the channels.
+fn is_last_of_decoder(name: &str) -> bool {
+    name.ends_with("decoder.up_blocks.3.resnets.0.conv1.weight")
+        || name.ends_with("decoder.up.0.block.0.conv1.weight")
 }
 
 fn gigabytes(bytes: u64) -> String {
@@ -206,41 +291,51 @@ mod tests {
 
     const GB: u64 = 1_000_000_000;
 
+    const KLEIN: Estimate = Estimate {
+        transformer: 7_750_000_000,
+        text: 6 * GB,
+        vae: 340_000_000,
+        work: GB,
+        vae_work: 3 * GB,
+        rounded: [4 * GB, 3 * GB],
+    };
+
+    fn fit(available: Option<u64>) -> (Residency, bool) {
+        let fit = KLEIN.fit(MemoryOf::Gpu, available).unwrap();
+        (fit.residency, fit.rounded)
+    }
+
     #[test]
-    fn parts_stay_loaded_take_turns_or_are_refused() {
-        let klein = Estimate {
-            transformer: 7_750_000_000,
-            text: 6 * GB,
-            vae: 340_000_000,
-            work: GB,
+    fn parts_stay_loaded_take_turns_are_rounded_or_are_refused() {
+        assert_eq!(fit(None), (Residency::All, false));
+        assert_eq!(fit(Some(24 * GB)), (Residency::All, false));
+        // 17.09 GB, of which the autoencoder's work at the end is the most.
+        assert_eq!(fit(Some(17 * GB)), (Residency::InTurn, false));
+        assert_eq!(fit(Some(9 * GB)), (Residency::InTurn, false));
+        assert_eq!(fit(Some(8 * GB)), (Residency::InTurn, true));
+        assert_eq!(fit(Some(5 * GB)), (Residency::InTurn, true));
+        let small = Estimate {
+            rounded: [2 * GB, GB],
+            ..KLEIN
         };
+        let whole = small.fit(MemoryOf::Cpu, Some(7 * GB)).unwrap();
+        assert_eq!((whole.residency, whole.rounded), (Residency::All, true));
+        let why = |place| KLEIN.fit(place, Some(4 * GB)).unwrap_err().to_string();
         assert_eq!(
-            klein.residency(MemoryOf::Cpu, None).unwrap(),
-            Residency::All
+            why(MemoryOf::Cpu),
+            "this model needs about 5.0 GB even when it is rounded to 8 bits and 4.0 GB are free: get a smaller file of it, such as a GGUF of type Q4_K, or close other programs"
         );
-        assert_eq!(
-            klein.residency(MemoryOf::Gpu, Some(24 * GB)).unwrap(),
-            Residency::All
-        );
-        assert_eq!(
-            klein.residency(MemoryOf::Cpu, Some(12 * GB)).unwrap(),
-            Residency::InTurn
-        );
-        assert_eq!(
-            klein
-                .residency(MemoryOf::Cpu, Some(8 * GB))
-                .unwrap_err()
-                .to_string(),
-            "this model needs about 8.8 GB and 8.0 GB are free: get a smaller file of it, such as a GGUF of type Q4_K, or close other programs"
-        );
-        let why = klein
-            .residency(MemoryOf::Gpu, Some(8 * GB))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            why.contains("8.0 GB are free on the graphics card: get"),
-            "{why}"
-        );
+        assert!(why(MemoryOf::Gpu).contains("4.0 GB are free on the graphics card: get"));
+    }
+
+    #[test]
+    fn a_model_that_is_not_here_yet_is_estimated_by_its_size() {
+        let klein = Estimate::of_size([3_880_000_000, 3_110_000_000], 3072, MemoryOf::Gpu);
+        assert_eq!(klein.transformer, 7_760_000_000);
+        assert_eq!(klein.text, 6_220_000_000);
+        assert!((17 * GB..19 * GB).contains(&klein.all()), "{}", klein.all());
+        assert!((8 * GB..10 * GB).contains(&klein.in_turn()));
+        assert!((5 * GB..6 * GB).contains(&klein.rounded().in_turn()));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use header::{Container, Element, Entry, Header};
 pub use klein::{Klein, KleinRequest, KleinStats, Reference, Residency};
 pub use layout::TransformerConfig;
 pub use linear::Compute;
-pub use memory::{Estimate, MemoryOf};
+pub use memory::{Estimate, Fit, MemoryOf};
 pub use rope::{Place, RopeTable, picture_places, reference_time, text_places};
 pub use schedule::{mu, sigmas};
 pub use text::{ChatTokenizer, TEXT_TOKENS, TextEncoder, TextEncoderConfig, TextTokens};

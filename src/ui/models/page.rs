@@ -197,7 +197,7 @@ fn facts(row: &Row) -> String {
 /// The memory that it needs, and whether that is more than there is.
 fn memory(row: &Row) -> Option<(String, bool)> {
     let memory = row.memory?;
-    let [all, in_turn] = [memory.all, memory.in_turn].map(gigabytes);
+    let [all, in_turn, least] = [memory.all, memory.in_turn, memory.least].map(gigabytes);
     let place = match memory.place {
         MemoryOf::Cpu => "processor",
         MemoryOf::Gpu => "graphics card",
@@ -206,8 +206,11 @@ fn memory(row: &Row) -> Option<(String, bool)> {
     if all != in_turn {
         needs.push_str(&format!(", {in_turn} with its parts loaded in turn"));
     }
+    if least != in_turn {
+        needs.push_str(&format!(", {least} rounded to 8 bits as well"));
+    }
     Some(match memory.free {
-        Some(free) if free < memory.in_turn => {
+        Some(free) if free < memory.least => {
             (format!("{needs}; {} are free now", gigabytes(free)), true)
         }
         _ => (needs, false),
