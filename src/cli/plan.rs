@@ -251,6 +251,7 @@ fn levels(words: &[String], masks: usize) -> Result<Vec<Level>, CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doc::job::BlendSpec;
     use clap::Parser;
 
     #[derive(Parser)]

@@ -254,6 +254,7 @@ mod tests {
             grow,
             colour_match: true,
             keep_detail: false,
+            relight: 1.0,
         };
         let joined = joining.joined(&blend, &Cancel::default()).unwrap();
         let values = joined
