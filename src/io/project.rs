@@ -15,7 +15,13 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 use super::error::SaveError;
 use super::{PictureError, metadata, names, picture, save};
 use crate::doc::document::Settings;
-use crate::doc::{Document, Edit, EditError, Level, Mask, Picture, Plane, Purpose};
+use crate::doc::prompt::MAX_INPUTS;
+use crate::doc::{
+    Document, Edit, EditError, Level, Mask, Picture, Plane, Purpose, Region, RegionId, Slot, SlotId,
+};
+
+#[cfg(test)]
+mod tests;
 
 /// The version of the JSON entry.
 const VERSION: u32 = 1;
@@ -166,36 +172,33 @@ type Archive<'a> = ZipArchive<Cursor<&'a Vec<u8>>>;
 
 fn restore(archive: &mut Archive<'_>, state: State, path: &Path) -> Result<Document, ProjectError> {
     let refused = |error: EditError| ProjectError::Damaged(error.to_string(), path.into());
-    let mut document = Document::new();
+    // Before any picture takes memory.
+    if state.slots.len() + state.regions.len() > MAX_INPUTS {
+        return Err(refused(EditError::Full));
+    }
+    let mut ids = 1..;
+    let mut fresh = || ids.next().unwrap_or(u64::MAX);
+    let mut slots = Vec::new();
     for slot in state.slots {
-        let picture = layer(archive, &slot.file, path)?;
-        let edit = Edit::AddSlot {
-            picture: Arc::new(picture),
+        slots.push(Slot {
+            id: SlotId(fresh()),
+            picture: Arc::new(layer(archive, &slot.file, path)?),
             name: slot.name,
             source: slot.source,
             purpose: slot.purpose,
-        };
-        document.apply(edit).map_err(refused)?;
+        });
     }
-    // The prompt may decide what pictures are for, and so has to be there before the regions.
-    let ids: Vec<_> = document.slots().iter().map(|slot| slot.id).collect();
+    let mut regions = Vec::new();
     for region in state.regions {
-        let mask = layer(archive, &region.file, path)?;
-        let edit = Edit::AddRegion {
-            mask: Some(Mask::from_alpha(&mask)),
+        let placed = region.asset.and_then(|at| slots.get(at));
+        regions.push(Region {
+            id: RegionId(fresh()),
+            asset: placed.map(|slot| slot.id),
+            mask: Mask::from_alpha(&layer(archive, &region.file, path)?),
             level: region.level,
-            asset: region.asset.and_then(|at| ids.get(at).copied()),
-        };
-        document.apply(edit).map_err(refused)?;
+        });
     }
-    for edit in [
-        Edit::SetPrompt(state.prompt),
-        Edit::SetTags(state.tags),
-        Edit::SetSettings(state.settings),
-    ] {
-        document.apply(edit).map_err(refused)?;
-    }
-    Ok(document)
+    Document::restored(slots, regions, state.prompt, state.tags, state.settings).map_err(refused)
 }
 
 /// A project of another program: what it shows becomes the canvas.
