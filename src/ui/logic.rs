@@ -134,7 +134,6 @@ impl Session {
             Outcome::Model(_) => self.model = ModelState::Loading(0.0, "the model".to_owned()),
             Outcome::Warning(text) => self.toasts.add(Kind::Warning, text),
             Outcome::Failed(text) => self.toasts.add(Kind::Error, text),
-            Outcome::Recovered(document, lost) => self.on_recovered(*document, &lost),
             outcome => return self.on_project(outcome),
         }
         Vec::new()
