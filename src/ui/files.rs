@@ -489,7 +489,7 @@ fn tell_picture(
                 tell(Outcome::Warning(warning));
             }
             let cutout = match destination {
-                Destination::Auto | Destination::As(Purpose::Asset) => {
+                Destination::Auto | Destination::As(Purpose::Asset) | Destination::Slot(_) => {
                     io::cutout::cut_out(&loaded.picture).map(Arc::new)
                 }
                 _ => None,
