@@ -363,7 +363,9 @@ impl Files {
     }
 
     /// Writes the list of projects that were opened last.
-    pub fn save_recent(&mut self, file: PathBuf, list: Vec<PathBuf>) {
+    pub fn save_recent(&mut self, file: PathBuf, mut list: Vec<PathBuf>) {
+        // JSON has no way to write the others.
+        list.retain(|path| path.to_str().is_some());
         self.write("recent projects", move || remember(&file, &list));
     }
 
@@ -454,11 +456,15 @@ fn tell_project(path: PathBuf, tell: &dyn Fn(Outcome)) {
 /// Writes what the next session is to know. Only a convenience: a failure is not worth a message.
 fn remember(file: &Path, what: &impl serde::Serialize) {
     let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
-    let text = serde_json::to_vec_pretty(what).unwrap_or_default();
-    if let Err(error) = folder {
-        tracing::debug!("{error}");
-    } else if let Err(error) = io::save::replace(file, &text) {
-        tracing::debug!("{error}");
+    match (folder, serde_json::to_vec_pretty(what)) {
+        (Ok(()), Ok(text)) => {
+            if let Err(error) = io::save::replace(file, &text) {
+                tracing::debug!("{error}");
+            }
+        }
+        (Err(error), _) => tracing::debug!("{error}"),
+        // What was noted before stays.
+        (_, Err(error)) => tracing::debug!("{error}"),
     }
 }
 
@@ -554,6 +560,29 @@ mod tests {
         let ask = move || answered.recv().ok().and(None);
         files.write_where("save", None, ask, |_, _| {});
         files.finish();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_path_that_is_no_text_costs_no_other_its_place() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tempfile::tempdir().unwrap();
+        let odd = folder.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+        let here = folder.path().join("cup.ora");
+        std::fs::write(&here, b"x").unwrap();
+        let mut files = Files::new(|| {});
+        let [recent, model] = ["recent.json", "model.json"].map(|name| folder.path().join(name));
+        files.save_recent(recent.clone(), vec![odd.clone(), here.clone()]);
+        files.save_model(model.clone(), ModelSource::Embedded);
+        files.finish();
+        files.load_recent(recent);
+        let Outcome::Recent(list) = wait(&mut files) else {
+            panic!("must be a list");
+        };
+        assert_eq!(list, [here]);
+        files.save_model(model.clone(), ModelSource::Folder(odd));
+        files.finish();
+        assert!(!std::fs::read(&model).unwrap().is_empty());
     }
 
     #[test]
