@@ -98,6 +98,28 @@ fn an_insertion_is_made_inspected_and_made_again() {
     assert_eq!(metadata::read(&at.join("c.png")).expect("a recipe").seed, 6);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_no_text_is_told_as_far_as_it_is() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = studio();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9.png");
+    let output = Command::cargo_bin("inlay")
+        .expect("the program")
+        .args(JOB.split_whitespace())
+        .arg("--json")
+        .arg("--out")
+        .arg(name)
+        .current_dir(folder.path())
+        .output()
+        .expect("runs");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{err}");
+    assert!(folder.path().join(name).exists());
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(json["outputs"][0]["file"], "caf\u{fffd}.png");
+}
+
 #[test]
 fn several_outputs_are_numbered_and_told_as_json() {
     let folder = studio();

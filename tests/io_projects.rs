@@ -2,7 +2,7 @@
 
 mod files;
 
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -111,6 +111,31 @@ fn a_project_returns_whole() {
         assert_eq!(contents(&opened.document), contents(&document));
         assert_eq!(opened.warnings, Vec::<String>::new());
     }
+}
+
+#[test]
+fn a_project_may_be_larger_than_any_picture() {
+    let (folder, path) = saved(&document());
+    let bytes = std::fs::read(&path).expect("read");
+    // A hole of more than 1 GiB before the list of entries, whose place is named at the very end.
+    let hole = picture::MAX_FILE;
+    let place = bytes.len() - 6;
+    let list = u32::from_le_bytes(bytes[place..place + 4].try_into().expect("4 bytes"));
+    let moved = u32::try_from(u64::from(list) + hole).expect("less than 4 GiB");
+    let (entries, list) = bytes.split_at(list as usize);
+    let mut list = list.to_vec();
+    let end = list.len();
+    list[end - 6..end - 2].copy_from_slice(&moved.to_le_bytes());
+    let large = files::put(folder.path(), "large.ora", entries);
+    let mut file = std::fs::File::options()
+        .write(true)
+        .open(&large)
+        .expect("opens");
+    file.seek(SeekFrom::Start(u64::from(moved)))
+        .expect("a hole");
+    file.write_all(&list).expect("written");
+    let opened = project::open(&large).expect("opens");
+    assert_eq!(contents(&opened.document), contents(&document()));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use egui::{Event as Input, Key, Modifiers, Pos2, accesskit::Role, pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use inlay::doc::{Level, Mask, Picture, Purpose};
+use inlay::doc::{Edit, Level, Mask, Picture, Purpose};
 use inlay::engine::message::Event;
 use inlay::pipeline::event::CropRect;
 use inlay::ui::{App, Tool};
@@ -77,6 +77,27 @@ fn the_sample_is_ready_to_generate() {
     }
 }
 
+/// 20×20 pixels of red on nothing, 40×40.
+fn lonely_object() -> Picture {
+    let mut object = Picture::filled(40, 40, [0, 0, 0, 0]);
+    for (at, pixel) in object.pixels_mut().chunks_exact_mut(4).enumerate() {
+        if (10..30).contains(&(at % 40)) && (5..25).contains(&(at / 40)) {
+            pixel.copy_from_slice(&[200, 10, 10, 255]);
+        }
+    }
+    object
+}
+
+/// Drops a file on something.
+fn drop_on(window: &mut Window, path: PathBuf, label: &str) {
+    let file = Arc::new(Dropped(path));
+    window.input_mut().dropped_files.push(file);
+    let card = window.get_by_label(label).rect().center();
+    window.hover_at(card);
+    window.step();
+    settle(window);
+}
+
 #[test]
 fn files_become_canvas_and_object_and_can_be_removed() {
     let folder = tempfile::tempdir().unwrap();
@@ -85,13 +106,7 @@ fn files_become_canvas_and_object_and_can_be_removed() {
         "photo.png",
         &Picture::filled(64, 48, [9, 80, 9, 255]),
     );
-    let mut object = Picture::filled(40, 40, [0, 0, 0, 0]);
-    for (at, pixel) in object.pixels_mut().chunks_exact_mut(4).enumerate() {
-        if (10..30).contains(&(at % 40)) && (5..25).contains(&(at / 40)) {
-            pixel.copy_from_slice(&[200, 10, 10, 255]);
-        }
-    }
-    let object = file(folder.path(), "object.png", &object);
+    let object = file(folder.path(), "object.png", &lonely_object());
     let (mut window, _) = with_files(vec![photo, object]);
     let document = &window.state().session.document;
     assert_eq!(document.purposes(), [Purpose::Canvas, Purpose::Asset]);
@@ -409,17 +424,47 @@ fn a_dropped_file_goes_where_the_pointer_shows_up() {
         &Picture::filled(30, 20, [1, 99, 5, 255]),
     );
     let (mut window, _) = sample();
-    window
-        .input_mut()
-        .dropped_files
-        .push(Arc::new(Dropped(path)));
-    let card = window.get_by_label("Select cookie").rect().center();
-    window.hover_at(card);
-    window.step();
-    settle(&mut window);
+    drop_on(&mut window, path, "Select cookie");
     let document = &window.state().session.document;
     assert_eq!(document.slots()[1].name, "leaf");
     assert_eq!(document.slots().len(), 2);
+}
+
+#[test]
+fn another_canvas_leaves_masks_what_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(
+        folder.path(),
+        "leaf.png",
+        &Picture::filled(30, 20, [1, 99, 5, 255]),
+    );
+    let (mut window, _) = sample();
+    let session = &mut window.state_mut().session;
+    let region = session.document.regions()[0].id;
+    assert!(session.edit(Edit::SetAsset(region, None)));
+    let canvas = session.document.slots()[0].clone();
+    drop_on(&mut window, path, &format!("Select {}", canvas.name));
+    let session = &window.state().session;
+    assert_eq!(session.document.slots()[0].name, "leaf");
+    assert_eq!(session.document.regions()[0].asset, None);
+    assert_eq!(session.slot, Some(canvas.id));
+}
+
+#[test]
+fn a_picture_that_replaces_an_object_is_cut_out_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), "object.png", &lonely_object());
+    let (mut window, _) = sample();
+    drop_on(&mut window, path.clone(), "Select cookie");
+    let size = |window: &Window, at: usize| {
+        let picture = &window.state().session.document.slots()[at].picture;
+        (picture.width(), picture.height())
+    };
+    assert_eq!(size(&window, 1), (20, 20));
+    // A canvas is taken as it is.
+    let canvas = window.state().session.document.slots()[0].name.clone();
+    drop_on(&mut window, path, &format!("Select {canvas}"));
+    assert_eq!(size(&window, 0), (40, 40));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Projects in the window: opening, saving, questions before changes are lost, recovery after a crash.
+//! Projects in the window: opening, saving, questions before something is lost, recovery after a crash.
 
 mod ui_support;
 
@@ -10,6 +10,7 @@ use egui::{Key, Modifiers, Theme, ViewportEvent, ViewportId};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use inlay::doc::{Document, Edit, Level, Picture};
+use inlay::engine::message::Event;
 use inlay::io::project;
 use inlay::ui::{App, Start};
 use ui_support::{Dropped, Scripted, settle, until, window_with};
@@ -255,4 +256,118 @@ fn a_crash_loses_nothing() {
             .query_by_label("Inlay was not closed properly")
             .is_none()
     );
+}
+
+/// Presses the keys for one frame only: what they begin is still going on then.
+fn press_only(window: &mut Window, modifiers: Modifiers, key: Key) {
+    window.key_press_modifiers(modifiers, key);
+    window.step();
+}
+
+#[test]
+fn what_was_saved_late_does_not_become_another_documents_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = project_file(folder.path(), "cup", 10);
+    let (mut window, _) = window(&[&path], None);
+    write_prompt(&mut window, " late");
+    press_only(&mut window, Modifiers::COMMAND, Key::S);
+    let session = &mut window.state_mut().session;
+    assert!(session.project.saving);
+    session.replace_document(Document::new(), Document::new(), "untitled");
+    assert!(!session.project.saving);
+    settle(&mut window);
+    let session = &window.state().session;
+    assert_eq!(session.project.path, None);
+    assert_eq!(session.titled(), "untitled");
+    let told = session.toasts.list().iter().any(|toast| {
+        let text = toast.text.to_lowercase();
+        text.starts_with("saved as")
+    });
+    assert!(told);
+    let kept = project::open(&path).unwrap().document;
+    assert_eq!(kept.prompt(), "About cup late");
+}
+
+#[test]
+fn a_project_that_arrives_late_asks_about_what_changed_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (
+        project_file(folder.path(), "cup", 10),
+        project_file(folder.path(), "lamp", 20),
+    );
+    let (mut window, _) = window(&[&first], None);
+    let drop_and_change = |window: &mut Window, text: &str| {
+        let file = Arc::new(Dropped(second.clone()));
+        window.input_mut().dropped_files.push(file);
+        window.step();
+        let edit = Edit::SetPrompt(text.to_owned());
+        assert!(window.state_mut().session.edit(edit));
+        settle(window);
+    };
+    drop_and_change(&mut window, "meanwhile");
+    assert_eq!(window.state().session.titled(), "cup*");
+    click(&mut window, "Go back");
+    assert_eq!(window.state().session.document.prompt(), "meanwhile");
+    press(&mut window, Modifiers::COMMAND, Key::S);
+    drop_and_change(&mut window, "meanwhile again");
+    click(&mut window, "Save");
+    assert_eq!(window.state().session.titled(), "lamp");
+    let kept = project::open(&first).unwrap().document;
+    assert_eq!(kept.prompt(), "meanwhile again");
+}
+
+#[test]
+fn what_is_changed_while_saving_is_asked_about_before_closing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = project_file(folder.path(), "cup", 10);
+    let (mut window, _) = window(&[&path], None);
+    write_prompt(&mut window, " one");
+    ask_to_close(&mut window);
+    press_only(&mut window, Modifiers::NONE, Key::Enter);
+    let session = &mut window.state_mut().session;
+    assert!(session.project.saving);
+    assert!(session.edit(Edit::SetPrompt("two".to_owned())));
+    settle(&mut window);
+    let project = &window.state().session.project;
+    assert!(project.asking && !project.leaving);
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    assert!(window.state().session.project.leaving);
+    assert_eq!(project::open(&path).unwrap().document.prompt(), "two");
+}
+
+#[test]
+fn starred_results_and_running_jobs_are_asked_about() {
+    let (mut window, engine) = window(&[], None);
+    press(&mut window, Modifiers::COMMAND, Key::Enter);
+    let (id, _) = engine.job();
+    ask_to_close(&mut window);
+    window.get_by_label("Stop the running job?");
+    click(&mut window, "Go back");
+    for index in 0..4 {
+        engine.finish(index);
+    }
+    engine.tell(Event::Done(id));
+    window.step();
+    settle(&mut window);
+    // Results are thrown away all day; a star says that one is not to be.
+    assert!(window.state().session.stakes().is_none());
+    click(&mut window, "Star result 2");
+    press(&mut window, Modifiers::COMMAND, Key::N);
+    window.get_by_label("Leave a starred result unsaved?");
+    // Enter does not throw it away.
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    assert_eq!(window.state().session.outputs.len(), 4);
+    ask_to_close(&mut window);
+    assert!(window.state().session.project.asking);
+    click(&mut window, "Go back");
+    // What is in a file or in the document is not lost.
+    window.state_mut().session.outputs[1].saved = Some("cup.png".into());
+    assert!(window.state().session.stakes().is_none());
+    window.state_mut().session.outputs[1].saved = None;
+    click(&mut window, "Accept result 2");
+    assert!(window.state().session.stakes().results.is_empty());
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    press(&mut window, Modifiers::COMMAND, Key::N);
+    click(&mut window, "Go on");
+    assert_eq!(window.state().session.titled(), "untitled");
 }

@@ -37,6 +37,7 @@ struct Summary {
 /// One result in what `--json` prints.
 #[derive(Debug, Serialize)]
 struct SavedOutput {
+    #[serde(serialize_with = "names::shown")]
     file: PathBuf,
     output: u32,
     joint: u32,

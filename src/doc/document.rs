@@ -12,6 +12,8 @@ use super::job::{
 use super::prompt::{self, CompiledPrompt, Intent, MAX_INPUTS, PromptError};
 use super::{Level, Mask, Picture, Purpose, SlotId};
 
+mod restored;
+
 pub use super::edit::{Edit, EditError};
 
 /// A region's identity; stays the same when other regions are added or removed.
@@ -322,7 +324,7 @@ impl Document {
                 Some(after.iter().position(|t| t == target)? + 1)
             });
         }
-        changed.fit_to_canvas();
+        changed.mend();
         *self = changed;
         Ok(())
     }
@@ -353,9 +355,6 @@ impl Document {
             Edit::RemoveSlot(id) => {
                 let at = self.slot_at(id)?;
                 self.slots.remove(at);
-                for region in &mut self.regions {
-                    region.asset = region.asset.filter(|&asset| asset != id);
-                }
             }
             Edit::MoveSlot(id, to) => {
                 let at = self.slot_at(id)?;
@@ -500,11 +499,6 @@ impl Document {
         if let Some(slot) = self.slots.iter_mut().find(|slot| slot.id == id) {
             slot.purpose = purpose;
         }
-        if purpose.is_some() && purpose != Some(Purpose::Asset) {
-            for region in &mut self.regions {
-                region.asset = region.asset.filter(|&asset| asset != id);
-            }
-        }
         Ok(())
     }
 
@@ -587,6 +581,20 @@ impl Document {
             (Some(crop), Some(canvas)) => Ok(super::job::check_crop(crop, canvas)?),
             _ => Ok(()),
         }
+    }
+
+    /// After a change: regions go on by words if what they place is no asset any more, be it by its place or by
+    /// words, and masks and the context rectangle fit the canvas. Without a canvas masks wait for the next one.
+    fn mend(&mut self) {
+        let purposes = self.purposes();
+        let pictures = self.slots.iter().zip(purposes);
+        let assets: Vec<SlotId> = pictures
+            .filter_map(|(slot, purpose)| (purpose == Purpose::Asset).then_some(slot.id))
+            .collect();
+        for region in &mut self.regions {
+            region.asset = region.asset.filter(|id| assets.contains(id));
+        }
+        self.fit_to_canvas();
     }
 
     /// Stretches masks to the canvas's size and gives up a context rectangle that no longer fits.

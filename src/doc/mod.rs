@@ -19,7 +19,7 @@ mod same;
 pub mod silhouette;
 pub mod slot;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod texture;
 
 pub use document::{Document, Region, RegionId, Settings, Slot, Target};

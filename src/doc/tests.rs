@@ -250,6 +250,31 @@ fn another_canvas_size_stretches_masks_and_frees_the_crop() {
 }
 
 #[test]
+fn what_becomes_the_canvas_or_a_control_is_no_longer_placed() {
+    let by_place = |document: &Document| Edit::RemoveSlot(document.slots()[0].id);
+    let by_order = |document: &Document| Edit::MoveSlot(document.slots()[1].id, 0);
+    let by_words = |_: &Document| Edit::SetPrompt("the depth of IMG2".to_owned());
+    let edits: [&dyn Fn(&Document) -> Edit; 3] = [&by_place, &by_order, &by_words];
+    for edit in edits {
+        let mut document = usual();
+        assert!(document.regions()[0].asset.is_some());
+        document.apply(edit(&document)).unwrap();
+        assert_eq!(document.regions()[0].asset, None);
+    }
+}
+
+#[test]
+fn masks_wait_for_the_next_canvas() {
+    let mut document = document(vec![add(None, 100, 80), add_region(None)]);
+    let canvas = document.slots()[0].id;
+    document.apply(Edit::RemoveSlot(canvas)).unwrap();
+    assert_eq!(document.regions().len(), 1);
+    document.apply(add(None, 50, 40)).unwrap();
+    let mask = &document.regions()[0].mask;
+    assert_eq!((mask.width(), mask.height()), (50, 40));
+}
+
+#[test]
 fn words_cannot_take_the_canvas_from_under_a_mask() {
     let mut document = usual();
     let text = "the depth of IMG1 and IMG2".to_owned();
@@ -340,7 +365,7 @@ fn settings_round_trip_and_may_be_partial() {
 
 /// An edit with positions instead of ids, to be made of any document.
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     Add(Option<Purpose>, u32, u32),
     Remove(usize),
     Move(usize, usize),
@@ -370,7 +395,7 @@ fn any_purpose() -> impl Strategy<Value = Option<Purpose>> {
     ])
 }
 
-fn any_step() -> impl Strategy<Value = Step> {
+pub(crate) fn any_step() -> impl Strategy<Value = Step> {
     let side = || prop::sample::select(vec![40u32, 100, 150]);
     let at = || 0usize..5;
     let words = "[a-z ]{0,5}(IMG[1-9] ){0,3}(the depth of IMG[12])?";
@@ -395,7 +420,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn edit(step: &Step, document: &Document) -> Option<Edit> {
+pub(crate) fn edit(step: &Step, document: &Document) -> Option<Edit> {
     let slot = |at: &usize| document.slots().get(*at).map(|slot| slot.id);
     let region = |at: &usize| document.regions().get(*at).map(|region| region.id);
     Some(match step {
@@ -462,7 +487,7 @@ fn check(document: &Document) {
             assert_eq!(size, (canvas.picture.width(), canvas.picture.height()));
         }
         if let Some(asset) = region.asset {
-            assert!(document.slot(asset).is_some());
+            assert_eq!(document.purpose(asset), Some(Purpose::Asset));
         }
     }
 }

@@ -144,6 +144,9 @@ pub enum HubError {
         /// The file.
         path: PathBuf,
     },
+    /// The list of models can't hold a path.
+    #[error("the list of models can't name this path because it is no text in UTF-8, rename it first: {}", .0.display())]
+    NotText(PathBuf),
     /// The user's folder is not known.
     #[error("the system names no folder for data: set INLAY_DATA to one")]
     NoFolder,

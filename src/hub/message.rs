@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+
+use crate::io::names;
 
 use crate::model::flux2::Estimate;
 pub use crate::model::flux2::MemoryOf;
@@ -96,11 +98,19 @@ pub struct Row {
     /// Memory on the processor, where it can be told before loading.
     pub memory: Option<Memory>,
     /// Where it is.
+    #[serde(serialize_with = "shown")]
     pub place: Option<PathBuf>,
     /// Its page on the hub.
     pub page: Option<String>,
     /// Whether pictures can be made with it: a tokenizer alone is no model.
     pub is_model: bool,
+}
+
+fn shown<S: Serializer>(place: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+    match place {
+        Some(place) => names::shown(place, to),
+        None => to.serialize_none(),
+    }
 }
 
 impl Row {
@@ -120,6 +130,7 @@ pub struct Found {
     /// Whose folder it is in: ComfyUI, InvokeAI, the hub's cache.
     pub owner: String,
     /// The file or the folder.
+    #[serde(serialize_with = "names::shown")]
     pub place: PathBuf,
     /// Bytes of all its files.
     pub bytes: Option<u64>,

@@ -113,7 +113,14 @@ impl Registry {
     }
 
     /// Writes the list.
+    ///
+    /// # Errors
+    /// A path that JSON has no way to write, or what the system says.
     pub fn write(&self, data: &Path) -> Result<()> {
+        let mut places = self.models.iter().map(|entry| &entry.path);
+        if let Some(place) = places.find(|place| place.to_str().is_none()) {
+            return Err(HubError::NotText(place.clone()));
+        }
         save::make_folder(data)?;
         let path = data.join(FILE);
         let text = serde_json::to_vec_pretty(self).map_err(|error| HubError::Registry {
@@ -230,6 +237,23 @@ mod tests {
         assert_eq!(Registry::read(&data).unwrap(), registry);
         assert_eq!(registry.free_name("a"), "a-2");
         assert_eq!(registry.free_name("unireal-nano"), "unireal-nano-2");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_no_text_is_refused_and_the_list_stays() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mut registry = Registry::default();
+        registry.put(entry("a", "x"));
+        registry.write(folder.path()).unwrap();
+        let before = registry.clone();
+        let mut odd = entry("b", "y");
+        odd.path = std::ffi::OsStr::from_bytes(b"caf\xe9").into();
+        registry.put(odd);
+        let refused = registry.write(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("rename it"), "{refused}");
+        assert_eq!(Registry::read(folder.path()).unwrap(), before);
     }
 
     #[test]

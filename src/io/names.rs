@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jiff::civil::DateTime;
+use serde::{Serialize, Serializer};
 
 use super::error::SaveError;
 use super::save;
@@ -20,6 +21,14 @@ pub fn result_name(document: &str, when: DateTime, seed: u64, n: u32) -> String 
 /// The folder of a day's results: `{root}/2026-11-22`.
 pub fn dated_folder(root: &Path, when: DateTime) -> PathBuf {
     root.join(when.strftime("%Y-%m-%d").to_string())
+}
+
+/// Writes a path that is only shown into JSON, which has no way to write what is no text: that becomes U+FFFD.
+///
+/// # Errors
+/// The serialiser's own.
+pub fn shown<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    path.to_string_lossy().serialize(to)
 }
 
 /// Writes `bytes` into `folder` under `name`, or under the first of `name-2`, `name-3`, … that is free;

@@ -4,7 +4,8 @@
 //! Layers from bottom to top are the slots' pictures and the regions' masks; a mask is white with its values as
 //! alpha. Only the canvas is visible, so that the merged picture is what the artist sees.
 
-use std::io::{Cursor, Read, Write};
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
@@ -15,14 +16,23 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 use super::error::SaveError;
 use super::{PictureError, metadata, names, picture, save};
 use crate::doc::document::Settings;
-use crate::doc::{Document, Edit, EditError, Level, Mask, Picture, Plane, Purpose};
+use crate::doc::prompt::MAX_INPUTS;
+use crate::doc::{
+    Document, Edit, EditError, Level, Mask, Picture, Plane, Purpose, Region, RegionId, Slot, SlotId,
+};
+
+#[cfg(test)]
+mod tests;
 
 /// The version of the JSON entry.
 const VERSION: u32 = 1;
 /// The entry that holds it.
 const STATE: &str = "inlay/document.json";
-/// The most bytes any entry may unpack to.
-const MAX_ENTRY: u64 = 1 << 30;
+/// The most bytes any entry may unpack to: the largest picture takes 1 GiB, and as PNG a little more where nothing in
+/// it can be compressed.
+const MAX_ENTRY: u64 = 5 << 28;
+/// The bytes at a file's beginning that tell a project.
+const HEAD: u64 = 54;
 /// Longest side of the thumbnail, as the specification wants it.
 const THUMBNAIL: u32 = 256;
 
@@ -88,7 +98,8 @@ pub struct Opened {
 
 /// Whether these are the first bytes of an OpenRaster file.
 pub fn is_project(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"PK\x03\x04") && bytes.get(30..54) == Some(b"mimetypeimage/openraster")
+    bytes.starts_with(b"PK\x03\x04")
+        && bytes.get(30..HEAD as usize) == Some(b"mimetypeimage/openraster")
 }
 
 /// Writes the document; a file that is there is replaced only when the new one is whole.
@@ -137,13 +148,19 @@ impl Writer {
 /// # Errors
 /// [`ProjectError`], a sentence with the path last.
 pub fn open(path: &Path) -> Result<Opened, ProjectError> {
-    let bytes = picture::read_file(path)?;
-    if !is_project(&bytes) {
+    let from_read = |error| PictureError::from_read(&error, path);
+    // A project may be larger than any one picture: only its entries are taken into memory.
+    let mut file = BufReader::new(File::open(path).map_err(from_read)?);
+    let mut head = Vec::new();
+    file.by_ref()
+        .take(HEAD)
+        .read_to_end(&mut head)
+        .map_err(from_read)?;
+    if !is_project(&head) {
         return Err(ProjectError::NotAProject(path.into()));
     }
     let damaged = |reason: String| ProjectError::Damaged(reason, path.into());
-    let mut archive =
-        ZipArchive::new(Cursor::new(&bytes)).map_err(|error| damaged(error.to_string()))?;
+    let mut archive = ZipArchive::new(file).map_err(|error| damaged(error.to_string()))?;
     let Some(json) = entry(&mut archive, STATE).map_err(damaged)? else {
         return foreign(&mut archive, path);
     };
@@ -162,44 +179,41 @@ pub fn open(path: &Path) -> Result<Opened, ProjectError> {
     })
 }
 
-type Archive<'a> = ZipArchive<Cursor<&'a Vec<u8>>>;
+type Archive = ZipArchive<BufReader<File>>;
 
-fn restore(archive: &mut Archive<'_>, state: State, path: &Path) -> Result<Document, ProjectError> {
+fn restore(archive: &mut Archive, state: State, path: &Path) -> Result<Document, ProjectError> {
     let refused = |error: EditError| ProjectError::Damaged(error.to_string(), path.into());
-    let mut document = Document::new();
+    // Before any picture takes memory.
+    if state.slots.len() + state.regions.len() > MAX_INPUTS {
+        return Err(refused(EditError::Full));
+    }
+    let mut ids = 1..;
+    let mut fresh = || ids.next().unwrap_or(u64::MAX);
+    let mut slots = Vec::new();
     for slot in state.slots {
-        let picture = layer(archive, &slot.file, path)?;
-        let edit = Edit::AddSlot {
-            picture: Arc::new(picture),
+        slots.push(Slot {
+            id: SlotId(fresh()),
+            picture: Arc::new(layer(archive, &slot.file, path)?),
             name: slot.name,
             source: slot.source,
             purpose: slot.purpose,
-        };
-        document.apply(edit).map_err(refused)?;
+        });
     }
-    // The prompt may decide what pictures are for, and so has to be there before the regions.
-    let ids: Vec<_> = document.slots().iter().map(|slot| slot.id).collect();
+    let mut regions = Vec::new();
     for region in state.regions {
-        let mask = layer(archive, &region.file, path)?;
-        let edit = Edit::AddRegion {
-            mask: Some(Mask::from_alpha(&mask)),
+        let placed = region.asset.and_then(|at| slots.get(at));
+        regions.push(Region {
+            id: RegionId(fresh()),
+            asset: placed.map(|slot| slot.id),
+            mask: Mask::from_alpha(&layer(archive, &region.file, path)?),
             level: region.level,
-            asset: region.asset.and_then(|at| ids.get(at).copied()),
-        };
-        document.apply(edit).map_err(refused)?;
+        });
     }
-    for edit in [
-        Edit::SetPrompt(state.prompt),
-        Edit::SetTags(state.tags),
-        Edit::SetSettings(state.settings),
-    ] {
-        document.apply(edit).map_err(refused)?;
-    }
-    Ok(document)
+    Document::restored(slots, regions, state.prompt, state.tags, state.settings).map_err(refused)
 }
 
 /// A project of another program: what it shows becomes the canvas.
-fn foreign(archive: &mut Archive<'_>, path: &Path) -> Result<Opened, ProjectError> {
+fn foreign(archive: &mut Archive, path: &Path) -> Result<Opened, ProjectError> {
     let picture = layer(archive, "mergedimage.png", path)?;
     let mut document = Document::new();
     let edit = Edit::AddSlot {
@@ -221,7 +235,7 @@ fn foreign(archive: &mut Archive<'_>, path: &Path) -> Result<Opened, ProjectErro
     })
 }
 
-fn layer(archive: &mut Archive<'_>, name: &str, path: &Path) -> Result<Picture, ProjectError> {
+fn layer(archive: &mut Archive, name: &str, path: &Path) -> Result<Picture, ProjectError> {
     let damaged = |reason: String| ProjectError::Damaged(reason, path.into());
     let bytes = entry(archive, name)
         .map_err(damaged)?
@@ -230,7 +244,7 @@ fn layer(archive: &mut Archive<'_>, name: &str, path: &Path) -> Result<Picture, 
 }
 
 /// The content of an entry; `None` if there is no such entry.
-fn entry(archive: &mut Archive<'_>, name: &str) -> Result<Option<Vec<u8>>, String> {
+fn entry(archive: &mut Archive, name: &str) -> Result<Option<Vec<u8>>, String> {
     let file = match archive.by_name(name) {
         Ok(file) => file,
         Err(zip::result::ZipError::FileNotFound) => return Ok(None),

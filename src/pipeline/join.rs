@@ -254,7 +254,11 @@ mod tests {
             grow,
             colour_match: true,
             keep_detail: false,
+<<<<<<< HEAD
             ..BlendSpec::default()
+=======
+            relight: 1.0,
+>>>>>>> hd
         };
         let joined = joining.joined(&blend, &Cancel::default()).unwrap();
         let values = joined

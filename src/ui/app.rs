@@ -302,10 +302,10 @@ impl App {
         }
     }
 
-    /// The window is to be closed: not before the artist was asked about changes.
+    /// The window is to be closed: not before the artist was asked about what would be lost.
     fn close_or_ask(&mut self, ctx: &egui::Context) {
         let closing = ctx.input(|input| input.viewport().close_requested());
-        if closing && !self.session.project.leaving && self.session.is_modified() {
+        if closing && !self.session.project.leaving && !self.session.stakes().is_none() {
             ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
             self.apply(ctx, vec![Action::Command(commands::Command::Quit)]);
         }
@@ -406,13 +406,6 @@ impl eframe::App for App {
                     self.session.models.chosen = Some(source.clone());
                     self.load_model(source);
                     self.session.on_file(Outcome::Model(folder))
-                }
-                Outcome::Recovered(document, lost) => {
-                    self.session.on_recovered(*document, &lost);
-                    if let Some(journal) = &mut self.journal {
-                        journal.adopt(lost);
-                    }
-                    Vec::new()
                 }
                 Outcome::Recent(list) => {
                     if let Some((_, written)) = &mut self.recent {

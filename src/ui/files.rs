@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use super::journal::Lost;
@@ -57,21 +57,12 @@ pub enum Outcome {
     Model(PathBuf),
     /// A model's folder or file was chosen for the list.
     ModelFiles(PathBuf),
-    /// A project was read.
-    Project {
-        /// The document.
-        document: Box<Document>,
-        /// The file.
-        path: PathBuf,
-        /// Whether saving may replace the file: another program's layers would be lost.
-        ours: bool,
-    },
-    /// A lost session was read.
-    Recovered(Box<Document>, Lost),
-    /// The project was written, as it was then.
-    ProjectSaved(Box<Document>, PathBuf),
-    /// The project was not written: the artist gave it up, or the sentence says why.
-    ProjectNotSaved(Option<String>),
+    /// A document was read.
+    Arrived(Arrived),
+    /// A project was written, as it was then; which of the session's documents it is.
+    ProjectSaved(u64, Box<Document>, PathBuf),
+    /// That project was not written: the artist gave it up, or the sentence says why.
+    ProjectNotSaved(u64, Option<String>),
     /// The projects that were opened last, newest first.
     Recent(Vec<PathBuf>),
     /// Something the artist should know.
@@ -80,14 +71,53 @@ pub enum Outcome {
     Failed(String),
 }
 
+/// A document that was read.
+#[derive(Debug)]
+pub enum Arrived {
+    /// A project.
+    Project {
+        /// The document.
+        document: Box<Document>,
+        /// The file.
+        path: PathBuf,
+        /// Whether saving may replace the file: another program's layers would be lost.
+        ours: bool,
+    },
+    /// A lost session.
+    Recovered(Box<Document>, Lost),
+}
+
 /// Runs errands.
 pub struct Files {
     sender: SyncSender<Outcome>,
     receiver: Receiver<Outcome>,
     wake: Arc<dyn Fn() + Send + Sync>,
     running: Arc<AtomicUsize>,
-    /// Threads that write without asking: the window waits for them when it closes.
-    writers: Vec<JoinHandle<()>>,
+    writing: Writing,
+}
+
+/// Counts what is being written to a place that is known: the window waits for it when it closes.
+#[derive(Clone, Default)]
+struct Writing(Arc<AtomicUsize>);
+
+impl Writing {
+    fn begin(&self) -> Held {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        Held(self.clone())
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 0
+    }
+}
+
+/// One of them, until it is dropped.
+struct Held(Writing);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// The extension of projects.
@@ -110,7 +140,7 @@ impl Files {
             receiver,
             wake: Arc::new(wake),
             running: Arc::new(AtomicUsize::new(0)),
-            writers: Vec::new(),
+            writing: Writing::default(),
         }
     }
 
@@ -126,26 +156,41 @@ impl Files {
 
     /// Waits until everything is written whose place is known; dialogs that are open are given up.
     pub fn finish(&mut self) {
-        while self.writers.iter().any(|writer| !writer.is_finished()) {
+        while !self.writing.is_over() {
             // Nobody else reads the outcomes now, and a full channel would hold the writer.
             let _ = self.poll();
             thread::sleep(Duration::from_millis(2));
         }
-        self.writers.clear();
     }
 
     /// An errand that writes to a place that is known.
-    fn write(&mut self, name: &str, work: impl FnOnce(&dyn Fn(Outcome)) + Send + 'static) {
-        self.writers.retain(|writer| !writer.is_finished());
-        let writer = self.errand(name, work);
-        self.writers.extend(writer);
+    fn write(&mut self, name: &str, work: impl FnOnce() + Send + 'static) {
+        let held = self.writing.begin();
+        self.errand(name, move |_| {
+            work();
+            drop(held);
+        });
     }
 
-    fn errand(
+    /// An errand that writes to `path`, or where `ask` says once it was answered: `None` if it was given up.
+    fn write_where(
         &mut self,
         name: &str,
-        work: impl FnOnce(&dyn Fn(Outcome)) + Send + 'static,
-    ) -> Option<JoinHandle<()>> {
+        path: Option<PathBuf>,
+        ask: impl FnOnce() -> Option<PathBuf> + Send + 'static,
+        work: impl FnOnce(Option<PathBuf>, &dyn Fn(Outcome)) + Send + 'static,
+    ) {
+        let writing = self.writing.clone();
+        let held = path.is_some().then(|| writing.begin());
+        self.errand(name, move |tell| {
+            let path = path.or_else(ask);
+            let held = held.or_else(|| path.is_some().then(|| writing.begin()));
+            work(path, tell);
+            drop(held);
+        });
+    }
+
+    fn errand(&mut self, name: &str, work: impl FnOnce(&dyn Fn(Outcome)) + Send + 'static) {
         let (sender, wake) = (self.sender.clone(), Arc::clone(&self.wake));
         let running = Arc::clone(&self.running);
         running.fetch_add(1, Ordering::AcqRel);
@@ -158,17 +203,13 @@ impl Files {
             running.fetch_sub(1, Ordering::AcqRel);
             wake();
         });
-        match started {
-            Ok(thread) => Some(thread),
-            Err(error) => {
-                self.running.fetch_sub(1, Ordering::AcqRel);
-                let failed = Outcome::Failed(format!(
-                    "the system has no room for another thread ({error}), close other programs first"
-                ));
-                let _ = self.sender.try_send(failed);
-                (self.wake)();
-                None
-            }
+        if let Err(error) = started {
+            self.running.fetch_sub(1, Ordering::AcqRel);
+            let failed = Outcome::Failed(format!(
+                "the system has no room for another thread ({error}), close other programs first"
+            ));
+            let _ = self.sender.try_send(failed);
+            (self.wake)();
         }
     }
 
@@ -274,43 +315,38 @@ impl Files {
         });
     }
 
-    /// Writes the project; asks where unless a path is given.
-    pub fn save_project(&mut self, document: Document, name: &str, path: Option<PathBuf>) {
+    /// Writes the project; asks where unless a path is given. `which` of the session's documents it is comes back.
+    pub fn save_project(
+        &mut self,
+        which: u64,
+        document: Document,
+        name: &str,
+        path: Option<PathBuf>,
+    ) {
         let name = format!("{}.{PROJECT}", io::names::file_safe(name));
-        let known = path.is_some();
-        let work = move |tell: &dyn Fn(Outcome)| {
-            let chosen = path.or_else(|| {
-                rfd::FileDialog::new()
-                    .set_title("Save project")
-                    .set_file_name(&name)
-                    .add_filter("Projects", &[PROJECT])
-                    .save_file()
-            });
-            let Some(path) = chosen else {
-                return tell(Outcome::ProjectNotSaved(None));
-            };
-            let path = if path.extension().is_some() {
-                path
-            } else {
-                path.with_extension(PROJECT)
+        let ask = move || {
+            rfd::FileDialog::new()
+                .set_title("Save project")
+                .set_file_name(&name)
+                .add_filter("Projects", &[PROJECT])
+                .save_file()
+        };
+        self.write_where("save project", path, ask, move |path, tell| {
+            let Some(path) = path.map(|path| with_extension(path, PROJECT)) else {
+                return tell(Outcome::ProjectNotSaved(which, None));
             };
             tell(match io::project::write(&path, &document) {
-                Ok(()) => Outcome::ProjectSaved(Box::new(document), path),
-                Err(error) => Outcome::ProjectNotSaved(Some(error.to_string())),
+                Ok(()) => Outcome::ProjectSaved(which, Box::new(document), path),
+                Err(error) => Outcome::ProjectNotSaved(which, Some(error.to_string())),
             });
-        };
-        if known {
-            self.write("save project", work);
-        } else {
-            self.errand("save project", work);
-        }
+        });
     }
 
     /// Reads a lost session. One that can't be read stays where it is.
     pub fn recover(&mut self, lost: Lost) {
         self.errand("recover", move |tell| {
             tell(match io::project::open(&lost.file) {
-                Ok(opened) => Outcome::Recovered(Box::new(opened.document), lost),
+                Ok(opened) => Outcome::Arrived(Arrived::Recovered(Box::new(opened.document), lost)),
                 Err(error) => Outcome::Failed(error.to_string()),
             });
         });
@@ -327,13 +363,15 @@ impl Files {
     }
 
     /// Writes the list of projects that were opened last.
-    pub fn save_recent(&mut self, file: PathBuf, list: Vec<PathBuf>) {
-        self.write("recent projects", move |_| remember(&file, &list));
+    pub fn save_recent(&mut self, file: PathBuf, mut list: Vec<PathBuf>) {
+        // JSON has no way to write the others.
+        list.retain(|path| path.to_str().is_some());
+        self.write("recent projects", move || remember(&file, &list));
     }
 
     /// Writes which model was chosen.
     pub fn save_model(&mut self, file: PathBuf, source: ModelSource) {
-        self.write("chosen model", move |_| remember(&file, &source));
+        self.write("chosen model", move || remember(&file, &source));
     }
 
     /// Writes a result; asks where unless a path is given.
@@ -345,15 +383,15 @@ impl Files {
         name: String,
         path: Option<PathBuf>,
     ) {
-        self.errand("save result", move |tell| {
-            let chosen = path.or_else(|| {
-                rfd::FileDialog::new()
-                    .set_title("Save result")
-                    .set_file_name(&name)
-                    .add_filter("PNG", &["png"])
-                    .save_file()
-            });
-            let Some(path) = chosen.map(with_png) else {
+        let ask = move || {
+            rfd::FileDialog::new()
+                .set_title("Save result")
+                .set_file_name(&name)
+                .add_filter("PNG", &["png"])
+                .save_file()
+        };
+        self.write_where("save result", path, ask, move |path, tell| {
+            let Some(path) = path.map(|path| with_extension(path, "png")) else {
                 return;
             };
             let bytes = io::metadata::encode_png(&picture, recipe.as_ref());
@@ -372,13 +410,15 @@ impl Files {
 
     /// Writes a mask; asks where.
     pub fn save_mask(&mut self, mask: Plane) {
-        self.errand("save mask", move |tell| {
-            let chosen = rfd::FileDialog::new()
+        let ask = || {
+            rfd::FileDialog::new()
                 .set_title("Save mask")
                 .set_file_name("mask.png")
                 .add_filter("PNG", &["png"])
-                .save_file();
-            let Some(path) = chosen.map(with_png) else {
+                .save_file()
+        };
+        self.write_where("save mask", None, ask, move |path, tell| {
+            let Some(path) = path.map(|path| with_extension(path, "png")) else {
                 return;
             };
             tell(match io::mask::write(&path, &mask) {
@@ -389,22 +429,22 @@ impl Files {
     }
 }
 
-fn with_png(path: PathBuf) -> PathBuf {
+fn with_extension(path: PathBuf, extension: &str) -> PathBuf {
     if path.extension().is_some() {
         path
     } else {
-        path.with_extension("png")
+        path.with_extension(extension)
     }
 }
 
 fn tell_project(path: PathBuf, tell: &dyn Fn(Outcome)) {
     match io::project::open(&path) {
         Ok(opened) => {
-            tell(Outcome::Project {
+            tell(Outcome::Arrived(Arrived::Project {
                 document: Box::new(opened.document),
                 path,
                 ours: !opened.foreign,
-            });
+            }));
             for warning in opened.warnings {
                 tell(Outcome::Warning(warning));
             }
@@ -416,11 +456,15 @@ fn tell_project(path: PathBuf, tell: &dyn Fn(Outcome)) {
 /// Writes what the next session is to know. Only a convenience: a failure is not worth a message.
 fn remember(file: &Path, what: &impl serde::Serialize) {
     let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
-    let text = serde_json::to_vec_pretty(what).unwrap_or_default();
-    if let Err(error) = folder {
-        tracing::debug!("{error}");
-    } else if let Err(error) = io::save::replace(file, &text) {
-        tracing::debug!("{error}");
+    match (folder, serde_json::to_vec_pretty(what)) {
+        (Ok(()), Ok(text)) => {
+            if let Err(error) = io::save::replace(file, &text) {
+                tracing::debug!("{error}");
+            }
+        }
+        (Err(error), _) => tracing::debug!("{error}"),
+        // What was noted before stays.
+        (_, Err(error)) => tracing::debug!("{error}"),
     }
 }
 
@@ -451,7 +495,7 @@ fn tell_picture(
                 tell(Outcome::Warning(warning));
             }
             let cutout = match destination {
-                Destination::Auto | Destination::As(Purpose::Asset) => {
+                Destination::Auto | Destination::As(Purpose::Asset) | Destination::Slot(_) => {
                     io::cutout::cut_out(&loaded.picture).map(Arc::new)
                 }
                 _ => None,
@@ -492,6 +536,53 @@ mod tests {
             panic!("must fail");
         };
         assert!(sentence.contains("picture.png"));
+    }
+
+    #[test]
+    fn closing_waits_for_what_is_written_once_its_place_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let [known, chosen] = ["known.png", "chosen.png"].map(|name| folder.path().join(name));
+        let mut files = Files::new(|| {});
+        let picture = Arc::new(Picture::filled(2000, 2000, [9, 8, 7, 255]));
+        files.save(1, picture, None, "x".into(), Some(known.clone()));
+        let (begin, begun) = sync_channel(1);
+        let (answer, path) = (move || Some(chosen), folder.path().join("chosen.png"));
+        files.write_where("save", None, answer, move |path, _| {
+            begin.send(()).unwrap();
+            thread::sleep(Duration::from_millis(100));
+            std::fs::write(path.unwrap(), b"x").unwrap();
+        });
+        begun.recv().unwrap();
+        files.finish();
+        assert!(known.exists() && path.exists());
+        // A dialog that is open is not waited for.
+        let (_answer, answered) = sync_channel::<()>(1);
+        let ask = move || answered.recv().ok().and(None);
+        files.write_where("save", None, ask, |_, _| {});
+        files.finish();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_path_that_is_no_text_costs_no_other_its_place() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tempfile::tempdir().unwrap();
+        let odd = folder.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+        let here = folder.path().join("cup.ora");
+        std::fs::write(&here, b"x").unwrap();
+        let mut files = Files::new(|| {});
+        let [recent, model] = ["recent.json", "model.json"].map(|name| folder.path().join(name));
+        files.save_recent(recent.clone(), vec![odd.clone(), here.clone()]);
+        files.save_model(model.clone(), ModelSource::Embedded);
+        files.finish();
+        files.load_recent(recent);
+        let Outcome::Recent(list) = wait(&mut files) else {
+            panic!("must be a list");
+        };
+        assert_eq!(list, [here]);
+        files.save_model(model.clone(), ModelSource::Folder(odd));
+        files.finish();
+        assert!(!std::fs::read(&model).unwrap().is_empty());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::doc::Document;
 use crate::io::project::Writer;
@@ -29,7 +29,13 @@ const LARGEST: usize = 2 << 30;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct About {
     name: String,
+    #[serde(serialize_with = "if_text")]
     path: Option<PathBuf>,
+}
+
+/// JSON has no way to write other paths; the document is worth more than its file's name.
+fn if_text<S: Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+    path.as_deref().and_then(Path::to_str).serialize(to)
 }
 
 /// A session that did not end as it should.
@@ -449,6 +455,21 @@ mod tests {
         let opened = crate::io::project::open(&found[0].file).unwrap();
         assert_eq!(opened.document, last);
         assert_eq!(found[0].age(), "a minute ago");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_session_whose_path_is_no_text_is_kept_all_the_same() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tempfile::tempdir().unwrap();
+        let odd = Path::new(std::ffi::OsStr::from_bytes(b"caf\xe9.ora"));
+        let mut journal = Journal::start(folder.path().into(), || {});
+        journal.note(&document(1), true, "cup", Some(odd));
+        until(|| journal.is_idle());
+        assert_eq!(journal.take_failure(), None);
+        drop(journal);
+        let found = find(folder.path());
+        assert_eq!((found[0].name.as_str(), &found[0].path), ("cup", &None));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Takes in what happened outside the window: the engine's events, files, dropped and pasted pictures.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use eframe::egui;
@@ -134,7 +135,6 @@ impl Session {
             Outcome::Model(_) => self.model = ModelState::Loading(0.0, "the model".to_owned()),
             Outcome::Warning(text) => self.toasts.add(Kind::Warning, text),
             Outcome::Failed(text) => self.toasts.add(Kind::Error, text),
-            Outcome::Recovered(document, lost) => self.on_recovered(*document, &lost),
             outcome => return self.on_project(outcome),
         }
         Vec::new()
@@ -193,11 +193,81 @@ fn picture_of(image: &egui::ColorImage) -> Option<Arc<Picture>> {
 }
 
 /// The existing files that a text names, one a line, as paths or file URLs.
-fn paths_in(text: &str) -> impl Iterator<Item = std::path::PathBuf> + '_ {
+fn paths_in(text: &str) -> impl Iterator<Item = PathBuf> + '_ {
     text.lines()
         .take(64)
         .map(|line| line.trim())
-        .map(|line| line.strip_prefix("file://").unwrap_or(line))
-        .map(std::path::PathBuf::from)
+        .map(|line| of_url(line).unwrap_or_else(|| PathBuf::from(line)))
         .filter(|path| path.is_absolute() && path.is_file())
+}
+
+/// The path of a file URL of this computer.
+fn of_url(url: &str) -> Option<PathBuf> {
+    let rest = url.strip_prefix("file://")?;
+    let rest = rest.strip_prefix("localhost").unwrap_or(rest);
+    // "/C:/cup.png" is how a path with a drive is written.
+    let drive = |rest: &&str| cfg!(windows) && rest.as_bytes().get(1) == Some(&b':');
+    let rest = rest.strip_prefix('/').filter(drive).unwrap_or(rest);
+    let mut bytes = Vec::with_capacity(rest.len());
+    let mut left = rest.as_bytes();
+    while let [first, after @ ..] = left {
+        let code = match left {
+            [b'%', high, low, ..] => {
+                let digit = |digit: u8| char::from(digit).to_digit(16);
+                digit(*high).zip(digit(*low))
+            }
+            _ => None,
+        };
+        match code {
+            Some((high, low)) => {
+                bytes.push((high * 16 + low) as u8);
+                left = &left[3..];
+            }
+            None => {
+                bytes.push(*first);
+                left = after;
+            }
+        }
+    }
+    of_bytes(bytes)
+}
+
+#[cfg(unix)]
+fn of_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    Some(std::ffi::OsString::from_vec(bytes).into())
+}
+
+#[cfg(not(unix))]
+fn of_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
+    String::from_utf8(bytes).ok().map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pasted_names_are_read_as_paths_and_as_urls() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tea cup 50% é.png");
+        std::fs::write(&path, b"x").unwrap();
+        let plain = path.to_str().unwrap().replace('\\', "/");
+        let plain = plain.trim_start_matches('/');
+        let url = plain
+            .replace('%', "%25")
+            .replace(' ', "%20")
+            .replace('é', "%C3%a9");
+        for text in [
+            format!("file:///{url}"),
+            format!("file://localhost/{url}"),
+            path.to_str().unwrap().to_owned(),
+        ] {
+            let found: Vec<_> = paths_in(&text).collect();
+            assert_eq!(found, [path.clone()], "{text}");
+        }
+        assert_eq!(paths_in("file:///no%zzwhere").count(), 0);
+        // A path that only looks coded is taken as it is.
+        assert_eq!(paths_in(&format!("/{url}")).count(), 0);
+    }
 }

@@ -15,6 +15,7 @@ mod journal;
 mod logic;
 mod models;
 mod numbers;
+mod project;
 mod prompt;
 mod questions;
 mod regions;

@@ -2,6 +2,7 @@
 
 use eframe::egui::{self, Button, Id, Key, Modal, Modifiers, RichText, TextEdit, Ui, vec2};
 
+use super::project::Stakes;
 use super::state::{Action, Answer, Recovery, Session};
 use super::theme::{self, Palette, space};
 use crate::doc::perceive::MapKind;
@@ -23,26 +24,36 @@ pub(super) fn plain_button(ui: &mut Ui, text: &str) -> egui::Response {
     ui.add(Button::new(text).min_size(vec2(84.0, 28.0)))
 }
 
-/// Whether changes are to be saved before something takes the document's place.
+/// Whether changes are to be saved, and what else would be lost, before something takes the document's place.
 pub fn unsaved(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
     if !session.project.asking {
         return;
     }
+    let stakes = session.stakes();
+    let changed = stakes.changes.is_some();
+    // Enter never throws anything away.
+    let safe = if changed { Answer::Save } else { Answer::Stay };
     let enter = ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
-    let mut answer = enter.then_some(Answer::Save);
+    let mut answer = enter.then_some(safe);
+    let [heading, sentences @ ..] = &told(&stakes, &session.name)[..] else {
+        return;
+    };
     let modal = Modal::new(Id::unique("unsaved"))
         .frame(theme::dialog(ctx))
         .show(ctx, |ui| {
             ui.set_width(WIDTH);
-            ui.heading(format!("Save the changes to {}?", session.name));
+            ui.heading(heading);
             ui.add_space(space::S);
-            ui.label("They are lost if you go on without saving");
+            for sentence in sentences {
+                ui.label(sentence);
+            }
             ui.add_space(space::L);
             ui.horizontal(|ui| {
-                if strong_button(ui, "Save").clicked() {
+                if changed && strong_button(ui, "Save").clicked() {
                     answer = Some(Answer::Save);
                 }
-                if plain_button(ui, "Don't save").clicked() {
+                let discard = if changed { "Don't save" } else { "Go on" };
+                if plain_button(ui, discard).clicked() {
                     answer = Some(Answer::Discard);
                 }
                 if plain_button(ui, "Go back").clicked() {
@@ -96,6 +107,40 @@ pub fn select(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
     } else if text != *before {
         out.push(Action::SelectText(text));
     }
+}
+
+/// What the artist is asked, and a sentence about each kind of thing that would be lost.
+fn told(stakes: &Stakes, name: &str) -> Vec<String> {
+    let Stakes {
+        changes,
+        results,
+        jobs,
+    } = stakes;
+    let heading = match (changes, results.len()) {
+        (Some(_), _) => format!("Save the changes to {name}?"),
+        // It may finish while the question is open.
+        (None, 0) if jobs.is_empty() => "The job is finished".to_owned(),
+        (None, 0) => "Stop the running job?".to_owned(),
+        (None, 1) => "Leave a starred result unsaved?".to_owned(),
+        (None, count) => format!("Leave {count} starred results unsaved?"),
+    };
+    let results = match results.len() {
+        0 => None,
+        1 => Some("A starred result is in no file and is lost if you go on".to_owned()),
+        count => Some(format!(
+            "{count} starred results are in no file and are lost if you go on"
+        )),
+    };
+    let jobs = match jobs.len() {
+        0 => None,
+        1 => Some("A job is running and is cancelled if you go on".to_owned()),
+        count => Some(format!("{count} jobs are cancelled if you go on")),
+    };
+    let changes = changes
+        .as_ref()
+        .map(|_| "They are lost if you go on without saving".to_owned());
+    let sentences = changes.into_iter().chain(results).chain(jobs);
+    std::iter::once(heading).chain(sentences).collect()
 }
 
 /// Which of the sessions that did not end as they should are opened.

@@ -102,7 +102,7 @@ pub fn run(files: Vec<PathBuf>) -> anyhow::Result<()> {
                     .map(|folder| ModelSource::Folder(folder.into()))
                     .or(last)
                     .or(Some(ModelSource::Embedded)),
-                files,
+                files: files.into_iter().map(absolute).collect(),
                 data,
             };
             let app = App::new(creation, Box::new(engine), start);
@@ -120,6 +120,11 @@ pub fn run(files: Vec<PathBuf>) -> anyhow::Result<()> {
     opened.map_err(|error| anyhow::anyhow!(why_not(&error)))
 }
 
+/// The file's path for every working folder: it is written into the list of recent projects and the crash journal.
+fn absolute(file: PathBuf) -> PathBuf {
+    std::path::absolute(&file).unwrap_or(file)
+}
+
 /// Why the window could not be opened. winit's own words name its source files, so they are only logged.
 fn why_not(error: &eframe::Error) -> String {
     tracing::debug!("{error}");
@@ -132,5 +137,17 @@ fn why_not(error: &eframe::Error) -> String {
         _ => "the display does not answer: check the DISPLAY or WAYLAND_DISPLAY variable, or use `inlay generate` \
               to work without a window"
             .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_the_same_from_every_folder() {
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(absolute("cup.ora".into()), here.join("cup.ora"));
+        assert_eq!(absolute(here.join("cup.ora")), here.join("cup.ora"));
     }
 }

@@ -10,7 +10,7 @@ use super::files::Destination;
 use super::icons::{self, Icon};
 use super::state::{Action, Session};
 use super::theme::{Palette, space};
-use super::thumbs::Thumbs;
+use super::thumbs::{Thumb, Thumbs};
 use crate::doc::document::{Edit, Region, Slot, Target};
 use crate::doc::{ControlKind, Purpose, SlotId};
 
@@ -170,14 +170,14 @@ fn card(
 }
 
 fn thumb(ui: &mut Ui, slot: &Slot, thumbs: &mut Thumbs) -> Response {
-    let texture = thumbs.get(ui.ctx(), &slot.picture);
+    let Thumb { texture, has_alpha } = thumbs.get(ui.ctx(), &slot.picture);
     let (rect, response) = ui.allocate_exact_size(Vec2::splat(THUMB), Sense::click_and_drag());
     response.widget_info(|| {
         egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Select {}", slot.name))
     });
     let palette = Palette::of(ui);
     let painter = ui.painter();
-    if slot.picture.has_alpha() {
+    if has_alpha {
         let cell = THUMB / 6.0;
         for i in 0..36 {
             let (x, y) = ((i % 6) as f32, (i / 6) as f32);

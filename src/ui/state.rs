@@ -8,8 +8,8 @@ use eframe::egui::{Id, Key, Pos2, Rect, Vec2};
 
 use super::context::CropDrag;
 use super::files::Destination;
-use super::journal::Lost;
 use super::models::{Models, ModelsAction};
+use super::project::Project;
 use super::toasts::Toasts;
 use super::tool::{Input, Machine, Tool};
 use super::view::Viewport;
@@ -22,6 +22,7 @@ use crate::engine::message::{JobId, JobPreview, ModelSummary};
 use crate::pipeline::event::Joining;
 
 use super::commands::Command;
+pub use super::project::{Answer, Next, Recovery};
 
 /// What a widget asks for.
 #[derive(Clone, Debug)]
@@ -97,6 +98,8 @@ pub enum Action {
     OpenProject(PathBuf),
     /// What to do about changes that are not saved.
     Answer(Answer),
+    /// Goes on with what was to be done next, after asking about what would be lost by now.
+    Proceed,
     /// What to do about the nth lost session.
     Lost(usize, Recovery),
     /// Something about models.
@@ -107,66 +110,6 @@ pub enum Action {
     PaletteText(String),
     /// Moves the palette's choice.
     PaletteMove(isize),
-}
-
-/// What the artist says about changes that are not saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// Save them first.
-    Save,
-    /// They may be lost.
-    Discard,
-    /// Go on as if nothing was asked.
-    Stay,
-}
-
-/// What is to become of a lost session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recovery {
-    /// It is opened.
-    Open,
-    /// It is removed.
-    Remove,
-    /// It is offered again at the next start.
-    Later,
-}
-
-/// What takes the document's place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// An empty document.
-    New,
-    /// The sample.
-    Sample,
-    /// A project that the artist chooses.
-    Choose,
-    /// This project.
-    Open(PathBuf),
-    /// Nothing: the window closes.
-    Quit,
-}
-
-/// The document as a file.
-#[derive(Debug, Default)]
-pub struct Project {
-    /// Where it is saved; `None` until it was.
-    pub path: Option<PathBuf>,
-    /// The document as it was when it was saved or opened.
-    pub saved: Document,
-    /// Whether it is being written, and whether it is to be written again after that.
-    pub saving: bool,
-    /// A change was saved while an older one was being written.
-    pub again: bool,
-    /// What the artist wants to do next, when the changes are saved.
-    pub next: Option<Next>,
-    /// Whether the artist is being asked about changes.
-    pub asking: bool,
-    /// Whether the window may close.
-    pub leaving: bool,
-    /// Projects that were opened last, newest first.
-    pub recent: Vec<PathBuf>,
-    /// Sessions that did not end as they should.
-    pub lost: Vec<Lost>,
 }
 
 /// One of the two shared views.
@@ -558,11 +501,6 @@ impl Session {
         // A running job without a canvas: its estimates cover the whole picture.
         let crop = self.job.as_ref()?.preview.as_ref()?.preview.crop;
         Some([crop.width, crop.height])
-    }
-
-    /// Whether the document differs from its file.
-    pub fn is_modified(&self) -> bool {
-        !self.document.is_same(&self.project.saved)
     }
 
     /// Whether a question is open: keys are for it then.

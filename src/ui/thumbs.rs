@@ -13,23 +13,33 @@ const SIDE: u32 = 192;
 /// Thumbnails by the picture's address; a weak reference keeps the address from being reused.
 #[derive(Default)]
 pub struct Thumbs {
-    textures: HashMap<usize, (Weak<Picture>, TextureHandle)>,
+    known: HashMap<usize, (Weak<Picture>, Thumb)>,
+}
+
+/// A picture's thumbnail, made once.
+#[derive(Clone)]
+pub struct Thumb {
+    /// The small picture.
+    pub texture: TextureHandle,
+    /// Whether the picture has pixels that are not opaque: finding out takes a look at all of them.
+    pub has_alpha: bool,
 }
 
 impl Thumbs {
     /// The picture's thumbnail.
-    pub fn get(&mut self, ctx: &egui::Context, picture: &Arc<Picture>) -> TextureHandle {
-        self.textures
+    pub fn get(&mut self, ctx: &egui::Context, picture: &Arc<Picture>) -> Thumb {
+        self.known
             .retain(|_, (picture, _)| picture.strong_count() > 0);
-        let (_, texture) = self
-            .textures
+        let (_, thumb) = self
+            .known
             .entry(Arc::as_ptr(picture) as usize)
             .or_insert_with(|| {
-                let texture =
-                    ctx.load_texture("thumbnail", shrunk(picture), TextureOptions::LINEAR);
-                (Arc::downgrade(picture), texture)
+                let small = shrunk(picture);
+                let texture = ctx.load_texture("thumbnail", small, TextureOptions::LINEAR);
+                let has_alpha = picture.has_alpha();
+                (Arc::downgrade(picture), Thumb { texture, has_alpha })
             });
-        texture.clone()
+        thumb.clone()
     }
 }
 
@@ -68,6 +78,23 @@ fn shrunk(picture: &Picture) -> ColorImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_is_looked_at_once() {
+        let (ctx, mut thumbs) = (egui::Context::default(), Thumbs::default());
+        let mut glass = Picture::filled(40, 30, [9, 9, 9, 255]);
+        glass.pixels_mut()[3] = 0;
+        let [glass, stone] = [glass, Picture::filled(40, 30, [9, 9, 9, 255])].map(Arc::new);
+        for _ in 0..2 {
+            assert!(thumbs.get(&ctx, &glass).has_alpha);
+            assert!(!thumbs.get(&ctx, &stone).has_alpha);
+        }
+        let first = thumbs.get(&ctx, &glass).texture.id();
+        assert_eq!(thumbs.get(&ctx, &glass).texture.id(), first);
+        drop(glass);
+        thumbs.get(&ctx, &stone);
+        assert_eq!(thumbs.known.len(), 1);
+    }
 
     #[test]
     fn thumbnails_keep_shape_and_colour() {

@@ -96,6 +96,7 @@ impl Session {
             Action::InsertWord(word) => self.insert = Some(word),
             Action::OpenProject(path) => self.request(Next::Open(path), env),
             Action::Answer(answer) => self.answer(answer, env),
+            Action::Proceed => self.proceed(env),
             Action::Lost(at, recovery) => self.decide(at, recovery, env),
             Action::Models(action) => self.models_action(action, env),
             Action::CloseDialogs => {
@@ -341,8 +342,7 @@ impl Session {
     pub fn replace_document(&mut self, document: Document, saved: Document, name: &str) {
         self.give_up_stroke();
         self.document = document;
-        self.project.saved = saved;
-        self.project.path = None;
+        self.project.replace(saved);
         self.slot = None;
         self.history = crate::doc::History::default();
         self.name = name.to_owned();

@@ -47,12 +47,16 @@ impl Session {
                 let plane = crate::io::mask::from_picture(&picture);
                 return self.take_mask(&plane);
             }
-            Destination::Slot(slot) => Edit::ReplacePicture {
-                slot,
-                picture,
-                name,
-                source,
-            },
+            Destination::Slot(slot) => {
+                let is_object = self.document.purpose(slot) == Some(Purpose::Asset);
+                let alone = cutout.filter(|_| is_object);
+                Edit::ReplacePicture {
+                    slot,
+                    picture: alone.unwrap_or(picture),
+                    name,
+                    source,
+                }
+            }
             Destination::As(Purpose::Canvas) => match self.document.canvas().map(|slot| slot.id) {
                 Some(slot) => Edit::ReplacePicture {
                     slot,
@@ -95,9 +99,17 @@ impl Session {
             },
         };
         let canvas_before = self.shown_size();
+        let replaced = match &edit {
+            Edit::ReplacePicture { slot, .. } => Some(*slot),
+            _ => None,
+        };
         if self.edit(edit) {
-            self.slot = self.document.slots().last().map(|slot| slot.id);
-            self.place_new_asset();
+            // Ids are given in order: the newest picture has the largest.
+            let newest = || self.document.slots().iter().map(|slot| slot.id).max();
+            self.slot = replaced.or_else(newest);
+            if replaced.is_none() {
+                self.place_new_asset();
+            }
             if self.shown_size() != canvas_before {
                 self.view.fit();
                 self.results_view.fit();

@@ -8,36 +8,47 @@ use super::{Env, Session};
 use crate::doc::Document;
 use crate::io::names::stem_of;
 use crate::ui::Command;
-use crate::ui::files::Outcome;
+use crate::ui::files::{Arrived, Outcome};
 use crate::ui::journal::Lost;
+use crate::ui::project::{Answer, Next, Recovery, Stakes};
 use crate::ui::sample;
-use crate::ui::state::{Action, Answer, Next, Recovery};
+use crate::ui::state::Action;
 use crate::ui::toasts::Kind;
 
 /// Projects in the list of recent ones at most.
 const RECENT: usize = 10;
 
 impl Session {
-    /// Puts something else in the document's place, after asking about changes that are not saved.
+    /// Puts something else in the document's place, after asking about what would be lost.
     pub fn request(&mut self, next: Next, env: &mut Env<'_>) {
         if self.job.is_some() && next != Next::Quit {
             return self.say("a job is running, cancel it first");
         }
+        self.project.agreed = Stakes::default();
         self.project.next = Some(next);
-        if self.is_modified() {
-            self.project.asking = true;
-        } else {
+        self.proceed(env);
+    }
+
+    /// Goes on if nothing would be lost but what the artist has agreed to lose; else asks. Files are read and
+    /// written while the artist works on.
+    pub(super) fn proceed(&mut self, env: &mut Env<'_>) {
+        self.project.asking = !self.stakes().is_within(&self.project.agreed);
+        if !self.project.asking {
             self.go_on(env);
         }
     }
 
-    /// The artist's answer about changes that are not saved.
+    /// The artist's answer about what would be lost.
     pub(super) fn answer(&mut self, answer: Answer, env: &mut Env<'_>) {
         self.project.asking = false;
+        self.project.agreed = self.stakes();
         match answer {
-            Answer::Save => self.save_project(false, env),
+            Answer::Save => {
+                self.project.agreed.changes = None;
+                self.save_project(false, env);
+            }
             Answer::Discard => self.go_on(env),
-            Answer::Stay => self.project.next = None,
+            Answer::Stay => self.project.stay(),
         }
     }
 
@@ -54,6 +65,19 @@ impl Session {
             },
             Some(Next::Choose) => env.files.browse_project(),
             Some(Next::Open(path)) => env.files.open_project(path, Vec::new()),
+            Some(Next::Arrived) => {
+                let jobs = self.stakes().jobs;
+                jobs.into_iter().for_each(|job| self.cancel_job(job, env));
+                match self.project.arrived.take() {
+                    None => {}
+                    Some(Arrived::Project {
+                        document,
+                        path,
+                        ours,
+                    }) => self.open(*document, path, ours),
+                    Some(Arrived::Recovered(document, lost)) => self.recover(*document, lost, env),
+                }
+            }
             Some(Next::Quit) => {
                 self.project.leaving = true;
                 env.ctx.send_viewport_cmd(egui::ViewportCommand::Close);
@@ -70,44 +94,44 @@ impl Session {
         }
         self.project.saving = true;
         let path = self.project.path.clone().filter(|_| !elsewhere);
+        let which = self.project.which;
         env.files
-            .save_project(self.document.clone(), &self.name, path);
+            .save_project(which, self.document.clone(), &self.name, path);
     }
 
     /// Takes the outcome of a project's errand in; what is to be done then.
     pub fn on_project(&mut self, outcome: Outcome) -> Vec<Action> {
         match outcome {
-            Outcome::Project {
-                document,
-                path,
-                ours,
-            } => {
-                self.replace_document((*document).clone(), *document, &stem_of(&path));
-                if ours {
-                    self.project.path = Some(path.clone());
-                }
-                self.remember(path);
-                Vec::new()
+            Outcome::Arrived(_) if self.project.next == Some(Next::Quit) => Vec::new(),
+            Outcome::Arrived(arrived) => {
+                self.project.arrived = Some(arrived);
+                self.project.next = Some(Next::Arrived);
+                vec![Action::Proceed]
             }
-            Outcome::ProjectSaved(document, path) => {
+            Outcome::ProjectSaved(which, document, path) => {
+                self.say(&format!("saved as {}", path.display()));
+                self.remember(path.clone());
+                if which != self.project.which {
+                    return Vec::new();
+                }
                 self.project.saving = false;
                 self.project.saved = *document;
                 self.name = stem_of(&path);
-                self.say(&format!("saved as {}", path.display()));
-                self.project.path = Some(path.clone());
-                self.remember(path);
+                self.project.path = Some(path);
                 if std::mem::take(&mut self.project.again) {
                     vec![Action::Command(Command::Save)]
                 } else if self.project.next.is_some() {
-                    vec![Action::Answer(Answer::Discard)]
+                    vec![Action::Proceed]
                 } else {
                     Vec::new()
                 }
             }
-            Outcome::ProjectNotSaved(why) => {
-                self.project.saving = false;
-                self.project.again = false;
-                self.project.next = None;
+            Outcome::ProjectNotSaved(which, why) => {
+                if which == self.project.which {
+                    self.project.saving = false;
+                    self.project.again = false;
+                    self.project.stay();
+                }
                 if let Some(why) = why {
                     self.toasts.add(Kind::Error, why);
                 }
@@ -126,11 +150,21 @@ impl Session {
         }
     }
 
-    /// A lost session was read: nothing of it is in its file yet.
-    pub fn on_recovered(&mut self, document: Document, lost: &Lost) {
+    /// A project takes the document's place.
+    fn open(&mut self, document: Document, path: PathBuf, ours: bool) {
+        self.replace_document(document.clone(), document, &stem_of(&path));
+        self.project.path = Some(path.clone()).filter(|_| ours);
+        self.remember(path);
+    }
+
+    /// A lost session takes the document's place: nothing of it is in its file yet.
+    fn recover(&mut self, document: Document, lost: Lost, env: &mut Env<'_>) {
         self.replace_document(document, Document::new(), &lost.name);
         self.project.path.clone_from(&lost.path);
         self.say("the document is as it was, save it to keep it");
+        if let Some(journal) = &mut env.journal {
+            journal.adopt(lost);
+        }
     }
 
     /// A project was opened or saved: it is the first of the recent ones.
@@ -156,6 +190,7 @@ impl Session {
             Recovery::Open => {
                 // The others are offered again at the next start: two documents have no room here.
                 self.project.lost.clear();
+                self.project.agreed = Stakes::default();
                 env.files.recover(lost);
             }
             Recovery::Remove => {
