@@ -171,3 +171,60 @@ def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
 
 def export_half(state: dict, path: Path):
     save_atomic(Path(path), lambda p: save_file({k: v.half().contiguous() for k, v in state.items()}, p))
+
+
+class Training:
+    """One network, AdamW and averaged weights: the loop that the trainers of autoencoder, preview and light share."""
+
+    def __init__(self, run: Run, model: torch.nn.Module, lr: float, betas, weight_decay: float):
+        self.run, self.model, self.lr = run, model, lr
+        self.optimiser = torch.optim.AdamW(model.parameters(), lr=lr, betas=betas, weight_decay=weight_decay, fused=True)
+        self.ema = Ema(model, 0.998)
+        self.step = 0
+        self.more = {}  # what else is saved
+        self.state = run.load() or {}
+        if self.state:
+            model.load_state_dict(self.state["model"])
+            self.optimiser.load_state_dict(self.state["optimiser"])
+            self.ema.load(self.state["ema"])
+            self.step = self.state["step"]
+
+    def until_spent(self, loss_of, judge, warmup: int, every: float, curve: list[str], beside=dict):
+        """Trains until the run's minutes are spent.
+
+        `loss_of()` makes a batch and gives its loss and what is logged of it; `judge(weights)` is called with the
+        averaged weights at each save, makes the sheet and gives figures; `beside()` gives what else is logged.
+        """
+        run = self.run
+        progress = tqdm(total=int(run.minutes * 60), initial=int(run.spent), unit="s", mininterval=5)
+        last_save = last_log = time.time()
+        steps = 0
+        done = run.share >= 1
+        while not done:
+            loss, parts = loss_of()
+            # Looking at a loss waits for the device, so that is done now and then there.
+            if not loss.is_cuda or self.step % 10 == 0:
+                check_finite(loss, run, self.step)
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.lr * schedule(run.share, self.step, warmup)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            self.optimiser.step()
+            self.ema.update(self.model)
+            self.step, steps = self.step + 1, steps + 1
+            now = time.time()
+            done = run.share >= 1 or run.leaves
+            if now - last_log > 15 or done:
+                parts = {k: v.item() for k, v in parts.items()} | {"steps_a_second": steps / max(now - last_log, 1e-3)} | beside()
+                last_log, steps = now, 0
+                run.log(step=self.step, loss=loss.item(), norm=norm.item(), **parts)
+                progress.n = int(run.share * run.minutes * 60)
+                progress.set_postfix(step=self.step, loss=f"{loss.item():.4f}", **{k: f"{v:.4g}" for k, v in parts.items()})
+            if now - last_save > every or done:
+                last_save = now
+                check_finite(loss, run, self.step)
+                run.save(model=self.model.state_dict(), optimiser=self.optimiser.state_dict(), ema=self.ema.state(),
+                         step=self.step, **{k: v() for k, v in self.more.items()})
+                run.log(step=self.step, **judge(self.ema.shadow))
+                run.curve(curve)
