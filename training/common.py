@@ -98,7 +98,11 @@ class Run:
         self.dir = Path(folder)
         self.dir.mkdir(parents=True, exist_ok=True)
         self.start, self.minutes, self.spent = time.time(), minutes, 0.0
-        self.session = math.inf if session is None else 60 * session
+        self.ends = math.inf if session is None else self.start + 60 * session
+
+    def begin(self):
+        """The run's time counts from now on, as there was nothing to train on so far; the session's is the clock's."""
+        self.start = time.time()
 
     @property
     def share(self) -> float:
@@ -108,7 +112,7 @@ class Run:
     @property
     def leaves(self) -> bool:
         """Whether this command has had its time, though the run may go on."""
-        return time.time() - self.start >= self.session
+        return time.time() >= self.ends
 
     def log(self, **values):
         values["time"] = round(self.spent + time.time() - self.start, 1)

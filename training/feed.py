@@ -64,7 +64,7 @@ class Feed:
         self.command, self.seed, self.chunk = command, seed, chunk
         self.queue, self.lock = queue.Queue(depth), threading.Lock()
         self.rendered, self.began, self.failures, self.error, self.size = 0, time.time(), 0, None, None
-        self.running, self.over = set(), False
+        self.running, self.over, self.thread = set(), False, None
         atexit.register(self.stop)
         for i in range(count):
             threading.Thread(target=self.render, name=f"renderer {i}", daemon=True).start()
@@ -81,6 +81,8 @@ class Feed:
                     self.error = f"{words[0]} can't be started: {e}"
                     return
                 self.running.add(process)
+                if self.over:
+                    process.kill()
                 made, why = 0, ""
                 try:
                     made = self.read(process.stdout)
@@ -120,18 +122,31 @@ class Feed:
                 self.rendered += whole
         return made
 
-    def get(self, most: int) -> np.ndarray:
-        """What is there, up to about `most` records; waits for the first."""
-        chunks = [self.queue.get()]
-        while sum(map(len, chunks)) < most:
-            try:
-                chunks.append(self.queue.get_nowait())
-            except queue.Empty:
-                break
-        return np.concatenate(chunks)
+    def drain(self, take, most: int):
+        """Gives `take` what there is, up to about `most` records at a time, from a thread of its own."""
+
+        def work():
+            while not self.over:
+                chunks = []
+                try:
+                    chunks.append(self.queue.get(timeout=0.2))
+                    while sum(map(len, chunks)) < most:
+                        chunks.append(self.queue.get_nowait())
+                except queue.Empty:
+                    if not chunks:
+                        continue
+                try:
+                    take(np.concatenate(chunks))
+                except BaseException as e:  # told by the trainer, which would wait for ever
+                    self.error = f"Records can't be used: {e}"
+                    return
+
+        self.thread = threading.Thread(target=work, name="drain", daemon=True)
+        self.thread.start()
 
     def check(self):
         if self.error:
+            self.stop()
             raise SystemExit(self.error)
 
     def rate(self) -> float:
@@ -146,3 +161,6 @@ class Feed:
         self.over = True
         for process in list(self.running):
             process.kill()
+        # A thread that computes while the interpreter ends brings it down.
+        if self.thread and self.thread is not threading.current_thread():
+            self.thread.join()

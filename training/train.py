@@ -320,14 +320,13 @@ def main():
                 return
             time.sleep(5)
 
-    def drain():
-        while True:
-            for key, entry in samples.encoded_rows(feed.get(64 if device.type == "cpu" else 256)):
-                samples.put(key, [entry])
+    def encode(rows):
+        for key, entry in samples.encoded_rows(rows):
+            samples.put(key, [entry])
 
-    def work(what):
+    def work():
         try:
-            what()
+            load()
         except BaseException as e:  # told by the trainer, which would wait for ever
             failed.append(e)
 
@@ -337,12 +336,14 @@ def main():
         if feed:
             feed.check()
 
-    threading.Thread(target=work, args=(load,), name="encode", daemon=True).start()
+    threading.Thread(target=work, name="encode", daemon=True).start()
     if feed:
-        threading.Thread(target=work, args=(drain,), name="drain", daemon=True).start()
+        feed.drain(encode, 64 if device.type == "cpu" else 256)
     while samples.count < (min(16 * a.batch, a.pool) if feed else 16 * a.batch):
         check_sources()
         time.sleep(1)
+    if feed:
+        run.begin()
     # A latent has eight pixels to a side's step; all of a run's pictures are of one size.
     meta["size"] = 8 * next(iter(samples.groups.values())).fields["z"].shape[-1]
     cost, spent_flops, peak = Cost(net), 0, common.matmul_peak(device)
@@ -428,6 +429,8 @@ def main():
             rates = dict(rate=rate, tflops=flops / 1e12, of_peak=flops / peak)
             if feed:
                 rates["rendered"] = feed.rate()
+            if feed and done:
+                feed.stop()
             run.log(step=step, seen=seen, loss=mean, norm=float(norm), pool=samples.count, **rates)
             progress.n = int(share() * a.minutes * 60)
             progress.set_postfix(step=step, loss=f"{mean:.4f}", pool=samples.count, rate=f"{rate:.1f}/s",

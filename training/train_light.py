@@ -76,22 +76,15 @@ class Stream:
 
     def __init__(self, feed: Feed, most: int, device):
         self.feed, self.most, self.device = feed, most, device
-        self.ring, self.lock, self.failed = Ring(device), threading.Lock(), None
-        threading.Thread(target=self.drain, name="drain", daemon=True).start()
+        self.ring, self.lock = Ring(device), threading.Lock()
+        feed.drain(self.put, 64)
 
-    def drain(self):
-        try:
-            while True:
-                rows = self.feed.get(64)
-                with self.lock:
-                    self.ring.put({k: torch.from_numpy(rows[k].copy()) for k in NAMES}, self.most - self.ring.n)
-        except BaseException as e:  # told by the trainer
-            self.failed = e
+    def put(self, rows: np.ndarray):
+        with self.lock:
+            self.ring.put({k: torch.from_numpy(rows[k].copy()) for k in NAMES}, self.most - self.ring.n)
 
     def look(self):
         self.feed.check()
-        if self.failed:
-            raise self.failed
         return self.ring.n
 
     def __len__(self):
@@ -171,6 +164,7 @@ def main():
         data = Stream(feed, a.pool, device)
         while data.look() < min(8 * a.batch, a.pool):
             time.sleep(1)
+        run.begin()
     else:
         data = Collages(a.watch, device)
         if not data.look():
