@@ -44,7 +44,7 @@ class Light(nn.Module):
     def forward(self, canvas, laid, cover, masked):
         x = F.pixel_unshuffle(2 * torch.cat([canvas, laid, cover, masked], 1) - 1, 2)
         n, _, h, w = x.shape
-        along = lambda count: (torch.arange(count, dtype=x.dtype) + 0.5) * (2 / count) - 1
+        along = lambda count: (torch.arange(count, dtype=x.dtype, device=x.device) + 0.5) * (2 / count) - 1
         y = along(h)[None, None, :, None].expand(n, 1, h, w)
         z = along(w)[None, None, None, :].expand(n, 1, h, w)
         run = lambda stage, x: [x := b(x) for b in stage][-1]

@@ -57,12 +57,20 @@ def swiglu(a, b):
 
 def attend(q, k, v, mask=None, scale=None):
     """Scaled dot-product attention, [N, heads, T, D]; written out, because on CPU the products then run in bf16
-    tiles and the backward pass is several times faster than the fused one's."""
+    tiles and the backward pass is several times faster than the fused one's. GPUs have the fused one."""
+    if q.is_cuda:
+        return attend_fused(q, k, v, mask, scale)
     scale = q.shape[-1] ** -0.5 if scale is None else scale
     s = torch.matmul(q * scale, k.transpose(-1, -2)).float()
     if mask is not None:
         s = s + mask
     return torch.matmul(s.softmax(-1).to(v.dtype), v)
+
+
+def attend_fused(q, k, v, mask=None, scale=None):
+    """The same in one kernel, which asks for the mask in the queries' type."""
+    mask = None if mask is None else mask.to(q.dtype)
+    return F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v, mask, scale=scale)
 
 
 # --- text ---------------------------------------------------------------------------------------------------------
@@ -245,28 +253,29 @@ def mask_patches(m: torch.Tensor) -> torch.Tensor:
     return m.reshape(n, (h // 16) * (w // 16), 256)
 
 
-def grid(rows: int, cols: int, placed: torch.Tensor | None = None, frame: tuple[int, int] | None = None):
+def grid(rows: int, cols: int, placed: torch.Tensor | None = None, frame: tuple[int, int] | None = None, device=None):
     """Token positions [..., rows·cols, 2] (y, x) in units of 16 px of the output frame.
 
     `placed` [N, 4] = top, left, bottom, right as shares of the frame, NaN for the whole frame.
     """
-    y = torch.arange(rows, dtype=torch.float32)
-    x = torch.arange(cols, dtype=torch.float32)
+    device = device if placed is None else placed.device
+    y = torch.arange(rows, dtype=torch.float32, device=device)
+    x = torch.arange(cols, dtype=torch.float32, device=device)
     own = torch.stack(torch.meshgrid(y, x, indexing="ij"), -1).reshape(-1, 2)
     if placed is None:
         return own
     fh, fw = frame
-    whole = torch.tensor([0.0, 0.0, 1.0, 1.0])
+    whole = torch.tensor([0.0, 0.0, 1.0, 1.0], device=device)
     p = torch.where(torch.isnan(placed), whole, placed)
     u = torch.stack([(own[:, 0] + 0.5) / rows, (own[:, 1] + 0.5) / cols], -1)[None]
     low, high = p[:, None, 0:2], p[:, None, 2:4]
-    return (low + u * (high - low)) * torch.tensor([float(fh), float(fw)]) - 0.5
+    return (low + u * (high - low)) * torch.tensor([float(fh), float(fw)], device=device) - 0.5
 
 
 def rope_table(positions: torch.Tensor, head_dim: int) -> tuple[torch.Tensor, torch.Tensor]:
     """cos, sin [..., T, head_dim/2]; first half of the pairs turns with y, second with x."""
     quarter = head_dim // 4
-    freq = ROPE_THETA ** (-torch.arange(quarter, dtype=torch.float32) / quarter)
+    freq = ROPE_THETA ** (-torch.arange(quarter, dtype=torch.float32, device=positions.device) / quarter)
     angle = torch.cat([positions[..., 0:1] * freq, positions[..., 1:2] * freq], -1)
     return angle.cos(), angle.sin()
 
@@ -455,14 +464,14 @@ class Transformer(nn.Module):
         inputs = [self.image_tokens(i) for i in images]
 
         grids = [i.rows_cols for i in images]
-        own = [rope_table(grid(*i.rows_cols), d) for i in images]
+        own = [rope_table(grid(*i.rows_cols, device=z.device), d) for i in images]
         cross = [
             rope_table(grid(*i.rows_cols, i.placed, (rows, cols)), d)
             if i.role == 1 and i.placed is not None
-            else rope_table(frame_positions(i, rows, cols), d)
+            else rope_table(frame_positions(i, rows, cols, z.device), d)
             for i in images
         ]
-        cos, sin = rope_table(grid(rows, cols), d)
+        cos, sin = rope_table(grid(rows, cols, device=z.device), d)
         out_table = (cos.repeat(r, 1), sin.repeat(r, 1))
 
         temb = F.silu(self.time_embedding(t))
@@ -496,22 +505,23 @@ class Transformer(nn.Module):
         start = torch.zeros_like(z)
         if base is not None:
             start[:, 0] = base if maps is None else torch.where(maps[:, None, None, None], 0.0, base)
-        return preconditioned(y, z, t, start, torch.tensor(self.c.residual))
+        return preconditioned(y, z, t, start, torch.tensor(self.c.residual, device=z.device))
 
     def key_mask(self, n, outputs, text_x, text_lengths, images):
         """Additive [N, 1, 1, keys] mask of absent images and text padding, order: out, text, images; or None."""
         if text_lengths is None and all(i.absent is None for i in images):
             return None
-        parts = [torch.zeros(n, outputs, dtype=torch.bool)]
+        device = text_x.device
+        parts = [torch.zeros(n, outputs, dtype=torch.bool, device=device)]
         t = text_x.shape[1]
         parts.append(
-            torch.zeros(n, t, dtype=torch.bool)
+            torch.zeros(n, t, dtype=torch.bool, device=device)
             if text_lengths is None
-            else torch.arange(t)[None] >= text_lengths[:, None]
+            else torch.arange(t, device=device)[None] >= text_lengths[:, None]
         )
         for i in images:
             rows, cols = i.rows_cols
-            absent = torch.zeros(n, dtype=torch.bool) if i.absent is None else i.absent
+            absent = torch.zeros(n, dtype=torch.bool, device=device) if i.absent is None else i.absent
             parts.append(absent[:, None].expand(n, rows * cols))
         return torch.cat(parts, 1)[:, None, None].float() * -1e4
 
@@ -584,12 +594,12 @@ def preconditioned(y, z, t, base, sigma):
     return base + k * (z - (1 - t) * base) + (s2 / spread).sqrt() * t * y
 
 
-def frame_positions(image: Image, rows: int, cols: int) -> torch.Tensor:
+def frame_positions(image: Image, rows: int, cols: int, device=None) -> torch.Tensor:
     """Cross coordinates of an image that is not placed: its grid stretched over the output's frame."""
     r, c = image.rows_cols
     if (r, c) == (rows, cols):
-        return grid(r, c)
-    whole = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+        return grid(r, c, device=device)
+    whole = torch.tensor([[0.0, 0.0, 1.0, 1.0]], device=device)
     return grid(r, c, whole, (rows, cols))[0]
 
 

@@ -28,9 +28,9 @@ class Block(nn.Module):
 class Teacher:
     """encode: RGB 0..1 [N,3,H,W] → [N,32,H/8,W/8]; decode: the reverse (not clamped)."""
 
-    def __init__(self, folder, dtype=torch.float32):
-        self.e = {k: v.float() for k, v in load_file(f"{folder}/taef2_encoder.safetensors").items()}
-        self.d = {k: v.float() for k, v in load_file(f"{folder}/taef2_decoder.safetensors").items()}
+    def __init__(self, folder, dtype=torch.float32, device="cpu"):
+        self.e = {k: v.float().to(device) for k, v in load_file(f"{folder}/taef2_encoder.safetensors").items()}
+        self.d = {k: v.float().to(device) for k, v in load_file(f"{folder}/taef2_decoder.safetensors").items()}
         self.dtype = dtype
 
     def _conv(self, w, i, x, stride=1):

@@ -4,15 +4,16 @@
     python train.py --records a.records b.records --ae runs/ae --run runs/nano-s --preset nano-s --minutes 120
 
 Pictures are encoded once, in the background, and kept as f16 latents in memory; new record files that appear beside
-the named ones (`--watch FOLDER`) join while the training runs. Velocity loss on the linear path, logit-normal times,
+the named ones (`--watch FOLDER`) join while the training runs. With `--stream "inlay data stream … --seed {seed}"` renderers
+run beside the trainer and the pool of samples is bounded: the oldest make room. Velocity loss on the linear path, logit-normal times,
 weighted by the changed region; text dropped 10 %, references 10 %, both 5 %.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
-import random
 import threading
 import time
 import zlib
@@ -21,27 +22,30 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 import common
 import model
 import records
 from autoencoder import Autoencoder
+from feed import Feed, Ring
 from model import Image, UniReal, preset, to_velocity
 
 
 class Samples:
-    """Latents and labels in memory, grouped by signature."""
+    """Latents and labels in the device's memory, grouped by signature; `most` of them, if given."""
 
-    def __init__(self, encoder, name: str):
+    def __init__(self, encoder, name: str, device=torch.device("cpu"), most: int | None = None):
         self.name = name  # of the autoencoder's weights
+        self.device, self.most = device, most
         self.encoder, self.groups, self.lock, self.count = encoder, {}, threading.Lock(), 0
 
     @torch.no_grad()
     def encode(self, pictures: np.ndarray) -> torch.Tensor:
         """u8 [N, S, S, 3] → f16 latents."""
-        x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
-        with torch.autocast("cpu", torch.bfloat16):
+        x = common.onto(self.device, torch.from_numpy(pictures)).permute(0, 3, 1, 2).float() / 255
+        with common.half(self.device):
             z = self.encoder(x.contiguous(memory_format=torch.channels_last))
         return z.half()
 
@@ -49,46 +53,54 @@ class Samples:
         """Encodes a record file, or takes its latents from beside it if an earlier run with this autoencoder left them."""
         cache = Path(f"{path}.{self.name}.latents")
         if cache.exists():
-            for key, entries in torch.load(cache, weights_only=True):
+            for key, entries in torch.load(cache, map_location="cpu", weights_only=True):
                 self.put(key, entries)
             return
         kept = {}
         for key, entry in self.encoded(path, chunk):
-            kept.setdefault(key, []).append(entry)
+            kept.setdefault(key, []).append({k: [x.cpu() for x in v] if k == "inputs" else v.cpu() for k, v in entry.items()})
             self.put(key, [entry])
         common.save_atomic(cache, lambda p: torch.save(list(kept.items()), p))
 
     def put(self, key, entries):
         with self.lock:
-            self.groups.setdefault(key, []).extend(entries)
-            self.count += sum(len(e["ids"]) for e in entries)
+            # Lengths stay with the processor, which has to know the longest of a batch without waiting for the device.
+            ring = self.groups.setdefault(key, Ring(self.device, host=("len",)))
+            for entry in entries:
+                if "z" in ring.fields and ring.fields["z"].shape[1:] != entry["z"].shape[1:]:
+                    raise SystemExit("These records and those before are not of one size.")
+                rows = {k: v for k, v in entry.items() if k != "inputs"}
+                rows |= {f"input {i}": v for i, v in enumerate(entry["inputs"])}
+                self.count += ring.put(rows, None if self.most is None else self.most - self.count)
 
     def encoded(self, path: str, chunk: int):
         shard = records.Records(path)
         for start in range(0, len(shard), chunk):
-            rows = shard.data[start : start + chunk]
-            by = {}
-            for r in rows:
-                by.setdefault(records.signature(r), []).append(r)
-            for key, members in by.items():
-                a = np.stack(members)
-                (layout, outputs) = key
-                entry = {
-                    "z": torch.stack([self.encode(a["outputs"][:, o]) for o in range(outputs)], 1),
-                    "ids": torch.from_numpy(a["tokens"].astype(np.int64)),
-                    "len": torch.from_numpy(a["n_tokens"].astype(np.int64)),
-                    "changed": self.weights(a["changed"]),
-                    "object": self.weights(a["object"]),
-                    "level": torch.from_numpy(a["input_level"].astype(np.int64)),
-                    "fit": torch.from_numpy(a["input_fit"].copy()),
-                    "placed": torch.from_numpy(a["input_placed"].copy()),
-                    "kind": torch.from_numpy(a["output_kind"][:, :outputs].astype(np.int64)),
-                    "inputs": [
-                        torch.from_numpy(a["inputs"][:, i, :, :, 0].copy()) if kind == 0 else self.encode(a["inputs"][:, i])
-                        for i, (_, kind) in enumerate(layout)
-                    ],
-                }
-                yield key, entry
+            yield from self.encoded_rows(shard.data[start : start + chunk])
+
+    def encoded_rows(self, rows: np.ndarray):
+        by = {}
+        for r in rows:
+            by.setdefault(records.signature(r), []).append(r)
+        for key, members in by.items():
+            a = np.stack(members)
+            (layout, outputs) = key
+            entry = {
+                "z": torch.stack([self.encode(a["outputs"][:, o]) for o in range(outputs)], 1),
+                "ids": torch.from_numpy(a["tokens"].astype(np.int64)),
+                "len": torch.from_numpy(a["n_tokens"].astype(np.int64)),
+                "changed": self.weights(a["changed"]),
+                "object": self.weights(a["object"]),
+                "level": torch.from_numpy(a["input_level"].astype(np.int64)),
+                "fit": torch.from_numpy(a["input_fit"].copy()),
+                "placed": torch.from_numpy(a["input_placed"].copy()),
+                "kind": torch.from_numpy(a["output_kind"][:, :outputs].astype(np.int64)),
+                "inputs": [
+                    torch.from_numpy(a["inputs"][:, i, :, :, 0].copy()) if kind == 0 else self.encode(a["inputs"][:, i])
+                    for i, (_, kind) in enumerate(layout)
+                ],
+            }
+            yield key, entry
 
     @staticmethod
     def weights(mask: np.ndarray) -> torch.Tensor:
@@ -105,19 +117,12 @@ class Samples:
         """n samples of one signature, signatures drawn by their size."""
         with self.lock:
             keys = list(self.groups)
-            sizes = np.array([sum(len(e["ids"]) for e in self.groups[k]) * self.share(k) for k in keys])
+            sizes = np.array([self.groups[k].n * self.share(k) for k in keys])
             key = keys[rng.choice(len(keys), p=sizes / sizes.sum())]
-            entries = list(self.groups[key])
-        lens = np.array([len(e["ids"]) for e in entries])
-        picks = rng.integers(0, lens.sum(), n)
-        ends = np.cumsum(lens)
-        which = np.searchsorted(ends, picks, side="right")
-        at = picks - (ends - lens)[which]
-        take = lambda name: torch.stack([entries[w][name][j] for w, j in zip(which, at)])
-        inputs = [
-            torch.stack([entries[w]["inputs"][i][j] for w, j in zip(which, at)]) for i in range(len(key[0]))
-        ]
-        return key, {k: take(k) for k in ("z", "ids", "len", "changed", "object", "level", "fit", "placed", "kind")}, inputs
+            ring = self.groups[key]
+            rows = ring.take(rng.integers(0, ring.n, n))
+        inputs = [rows.pop(f"input {i}") for i in range(len(key[0]))]
+        return key, rows, inputs
 
 
 def make_optimisers(net, lr):
@@ -178,12 +183,31 @@ def images_of(key, b, inputs, absent=None):
     return images
 
 
+class Cost:
+    """FLOPs of a training step, counted on tensors without memory: thrice the forward pass."""
+
+    def __init__(self, net):
+        self.net, self.known = copy.deepcopy(net).to("meta"), {}
+
+    def __call__(self, key, b, inputs) -> int:
+        shapes = (key, len(b["ids"]), -(-b["ids"].shape[1] // 16))
+        if shapes not in self.known:
+            b = {k: v.to("meta") for k, v in b.items()}
+            b["ids"] = b["ids"].new_empty((shapes[1], shapes[2] * 16))
+            images = images_of(key, b, [x.to("meta") for x in inputs])
+            t = torch.empty(shapes[1], device="meta")
+            with FlopCounterMode(display=False) as counter, torch.no_grad():
+                self.net(b["z"].float(), t, b["ids"], b["len"], images, maps=maps_of(b))
+            self.known[shapes] = 3 * counter.get_total_flops()
+        return self.known[shapes]
+
+
 @torch.no_grad()
 def sample(net, prediction, key, b, inputs, steps, shift, seed=0):
     """Euler sampling of a batch, background clamped to the target outside the changed region's neighbourhood."""
     g = torch.Generator().manual_seed(seed)
     z0 = b["z"].float()
-    noise = torch.randn(z0.shape, generator=g)
+    noise = torch.randn(z0.shape, generator=g).to(z0.device)
     z = noise
     times = [1 - i / steps for i in range(steps + 1)]
     times = [shift * t / (1 + (shift - 1) * t) for t in times]
@@ -191,8 +215,8 @@ def sample(net, prediction, key, b, inputs, steps, shift, seed=0):
     masked = any(k == 0 for _, k in key[0])
     keep = torch.nn.functional.max_pool2d((b["changed"].float() > 0).float()[:, None], 3, 1, 1)[:, None]
     for i in range(steps):
-        t = torch.full((len(z),), times[i])
-        with torch.autocast("cpu", torch.bfloat16):
+        t = torch.full((len(z),), times[i], device=z.device)
+        with common.half(z.device):
             y = net(z, t, b["ids"], b["len"], images, maps=maps_of(b)).float()
         z = z + (times[i + 1] - times[i]) * to_velocity(y, z, t, prediction)
         if masked:
@@ -204,6 +228,10 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--records", nargs="*", default=[])
     p.add_argument("--watch", type=Path, help="folder in which finished *.records files appear")
+    p.add_argument("--stream", help="command that writes records to its standard output, {seed} for its seed")
+    p.add_argument("--renderers", type=int, default=1, help="how many of them at a time")
+    p.add_argument("--first-seed", type=int, default=100000, help="of the first of them; a resumed run goes on from its last")
+    p.add_argument("--pool", type=int, default=40000, help="samples kept in memory with --stream")
     p.add_argument("--held-out", help="records of the held-out split, for the validation loss and the sheets")
     p.add_argument("--ae", type=Path, required=True)
     p.add_argument("--tokenizer", type=Path, required=True)
@@ -228,7 +256,9 @@ def main():
     p.add_argument("--steps", type=int, default=12, help="sampling steps for the sheets and the exported default")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--seed", type=int, default=0)
+    common.arguments(p)
     a = p.parse_args()
+    device = common.device_of(a.device)
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
     vocab = len(json.load(open(a.tokenizer))["model"]["vocab"])
@@ -240,19 +270,20 @@ def main():
         residual = []
     spread = float(np.mean(np.square(residual))) if residual else 1.0
     text, transformer = preset(a.preset, vocab, a.attention, a.prediction, residual)
-    net = UniReal(text, transformer)
+    net = UniReal(text, transformer).to(device)
     if a.fuse:
         model.fuse()
     ae = Autoencoder()
     ae.load_state_dict({k: v.float() for k, v in load_file(a.ae / "autoencoder.safetensors").items()})
-    ae.eval().to(memory_format=torch.channels_last)
-    run = common.Run(a.run, a.minutes)
+    ae.eval().to(device, memory_format=torch.channels_last)
+    run = common.Run(a.run, a.minutes, a.session)
     optimisers = make_optimisers(net, a.lr)
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             group["initial"] = group["lr"]
     ema = common.Ema(net, a.ema)
     step = seen = 0
+    seed = a.first_seed
     if a.init:
         net.load_state_dict(start_from(a.init))
         ema = common.Ema(net, a.ema)
@@ -262,19 +293,23 @@ def main():
             optimiser.load_state_dict(saved)
         ema.load(state["ema"])
         step, seen = state["step"], state["seen"]
+        seed = state.get("seed", seed)
     meta = dict(preset=a.preset, vocab=vocab, residual=residual, attention=a.attention, prediction=a.prediction, shift=a.shift,
-                steps=a.steps, size=records.Records(a.held_out).header["size"] if a.held_out else 128)
+                steps=a.steps)
 
     name_of_codec = format(zlib.crc32((a.ae / "autoencoder.safetensors").read_bytes()), "08x")
-    samples, held = Samples(ae.encoder, name_of_codec), Samples(ae.encoder, name_of_codec)
+    samples = Samples(ae.encoder, name_of_codec, device, a.pool if a.stream else None)
+    held = Samples(ae.encoder, name_of_codec, device)
     if a.held_out:
-        held.add(a.held_out)
-    pending = list(a.records)
+        held.add(a.held_out.rstrip("/"))
+    pending = [r.rstrip("/") for r in a.records]
+    feed = Feed(a.stream, a.renderers, seed) if a.stream else None
+    failed = []
 
     def load():
         done = set()
         while True:
-            names = pending + sorted(str(f) for f in a.watch.glob("*.records")) if a.watch else list(pending)
+            names = pending + records.finished(a.watch) if a.watch else list(pending)
             # What is encoded already comes first, so that a resumed run starts at once.
             ready = lambda n: not Path(f"{n}.{name_of_codec}.latents").exists()
             for name in sorted(names, key=ready):
@@ -285,9 +320,34 @@ def main():
                 return
             time.sleep(5)
 
-    threading.Thread(target=load, name="encode", daemon=True).start()
-    while samples.count < 16 * a.batch:
+    def encode(rows):
+        for key, entry in samples.encoded_rows(rows):
+            samples.put(key, [entry])
+
+    def work():
+        try:
+            load()
+        except BaseException as e:  # told by the trainer, which would wait for ever
+            failed.append(e)
+
+    def check_sources():
+        if failed:
+            raise failed[0]
+        if feed:
+            feed.check()
+
+    threading.Thread(target=work, name="encode", daemon=True).start()
+    if feed:
+        feed.drain(encode, 64 if device.type == "cpu" else 256)
+    while samples.count < (min(16 * a.batch, a.pool) if feed else 16 * a.batch):
+        check_sources()
         time.sleep(1)
+    if feed:
+        run.begin()
+    # A latent has eight pixels to a side's step; all of a run's pictures are of one size.
+    meta["size"] = 8 * next(iter(samples.groups.values())).fields["z"].shape[-1]
+    cost, spent_flops, peak = Cost(net), 0, common.matmul_peak(device)
+    print(f"{device}: {peak / 1e12:.3g} TFLOP/s in a bf16 product, {samples.count} samples, {meta['size']} px", flush=True)
     rng = np.random.default_rng(a.seed * 7919 + step)
     progress = tqdm(total=int(a.minutes * 60), unit="s", mininterval=5)
     last_log = last_save = time.time()
@@ -297,7 +357,7 @@ def main():
         z0 = b["z"].float()
         tt = t.view(-1, 1, 1, 1, 1)
         z = (1 - tt) * z0 + tt * noise
-        with torch.autocast("cpu", torch.bfloat16):
+        with common.half(device):
             y = network(z, t, b["ids"], b["len"], images_of(key, b, inputs, absent), maps=maps_of(b))
         y = y.float()
         if a.prediction == "x0":
@@ -315,8 +375,14 @@ def main():
         weight = weight * torch.where(b["kind"] == records.PICTURE, 1.0, a.maps)[:, :, None, None, None]
         return (error * weight).sum() / total
 
+    objective = loss_of
+    if a.compile:
+        # A graph for each signature: text is not cut, and nothing is left out only where nothing is dropped.
+        torch._dynamo.config.cache_size_limit = 256
+        objective = torch.compile(loss_of, dynamic=False)
     share = lambda: min(1.0, step / a.stop) if a.stop else run.share
-    while share() < 1:
+    unchecked = []
+    while share() < 1 and not run.leaves:
         key, b, inputs = samples.batch(a.batch, rng)
         if rng.random() < 0.5:
             key, b, inputs = placement_last(key, b, inputs)
@@ -327,15 +393,21 @@ def main():
         # Little noise leaves broad, faint things such as shadows to be read off: only pure noise teaches to make them.
         t = torch.where(torch.rand(n) < a.high, 1 - 0.15 * torch.rand(n) ** 2, t).clamp(0.001, 1)
         u = torch.rand(n)
-        b["ids"] = b["ids"][:, : max(int(b["len"].max()), 1)].clone()
+        b["ids"] = b["ids"].clone() if a.compile else b["ids"][:, : max(int(b["len"].max()), 1)].clone()
         no_text = (u < 0.10) | ((u > 0.20) & (u < 0.25))
         absent = ((u >= 0.10) & (u < 0.25)) & torch.tensor(any(r == 1 for r, _ in key[0]))
-        b["ids"][no_text, 0] = 1
-        b["len"] = torch.where(no_text, 1, b["len"])
-        if not bool(absent.any()):
-            absent = None
-        loss = loss_of(key, b, inputs, net, t, torch.randn(b["z"].shape), absent)
-        common.check_finite(loss, run, step)
+        b["len"] = common.onto(device, torch.where(no_text, 1, b["len"]))
+        t, no_text = common.onto(device, t), common.onto(device, no_text)
+        b["ids"][:, 0].masked_fill_(no_text, 1)
+        absent = common.onto(device, absent) if a.compile or bool(absent.any()) else None
+        spent_flops += cost(key, b, inputs)
+        loss = objective(key, b, inputs, net, t, torch.randn(b["z"].shape, device=device), absent)
+        unchecked.append(loss.detach())
+        # Looking at a loss waits for the device, so that is done now and then there.
+        if device.type == "cpu" or len(unchecked) == 10:
+            common.check_finite(sum(unchecked), run, step)
+            check_sources()
+            unchecked = []
         for optimiser in optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = group["initial"] * common.schedule(share(), step, a.warmup)
@@ -348,17 +420,28 @@ def main():
         step += 1
         seen += n
         since += n
-        running.append(loss.item())
+        running.append(loss.detach())
         now = time.time()
-        if now - last_log > 20:
-            run.log(step=step, seen=seen, loss=float(np.mean(running)), norm=float(norm), pool=samples.count,
-                    rate=since / (now - last_log))
+        done = share() >= 1 or run.leaves
+        if now - last_log > 20 or done:
+            rate, flops = since / (now - last_log), spent_flops / (now - last_log)
+            mean = float(np.mean([x.item() for x in running]))
+            rates = dict(rate=rate, tflops=flops / 1e12, of_peak=flops / peak)
+            if feed:
+                rates["rendered"] = feed.rate()
+            if feed and done:
+                feed.stop()
+            run.log(step=step, seen=seen, loss=mean, norm=float(norm), pool=samples.count, **rates)
             progress.n = int(share() * a.minutes * 60)
-            progress.set_postfix(step=step, loss=f"{np.mean(running):.4f}", pool=samples.count, rate=f"{since / (now - last_log):.1f}/s")
-            last_log, since, running = now, 0, []
-        if now - last_save > 300 or share() >= 1:
+            progress.set_postfix(step=step, loss=f"{mean:.4f}", pool=samples.count, rate=f"{rate:.1f}/s",
+                                 of_peak=f"{flops / peak:.1%}", **{k: f"{v:.1f}/s" for k, v in rates.items() if k == "rendered"})
+            last_log, since, running, spent_flops = now, 0, [], 0
+        if now - last_save > 300 or done:
             last_save = now
-            run.save(model=net.state_dict(), optimisers=[o.state_dict() for o in optimisers], ema=ema.state(), step=step, seen=seen, meta=meta)
+            common.check_finite(loss, run, step)
+            more = {"seed": feed.seed} if feed else {}
+            run.save(model=net.state_dict(), optimisers=[o.state_dict() for o in optimisers], ema=ema.state(), step=step,
+                     seen=seen, meta=meta, **more)
             if held.count:
                 validate(run, text, transformer, ema, held, ae, loss_of, a, step)
             run.curve(["loss", "held_out", "psnr"])
@@ -366,7 +449,8 @@ def main():
 
 def validate(run, text, transformer, ema, held, ae, loss_of, a, step):
     """Held-out loss at fixed times and noise, and a sheet: inputs, target, result."""
-    best = UniReal(text, transformer)
+    device = next(iter(ema.shadow.values())).device
+    best = UniReal(text, transformer).to(device)
     best.load_state_dict(ema.shadow)
     best.eval()
     rng = np.random.default_rng(5)
@@ -375,9 +459,10 @@ def validate(run, text, transformer, ema, held, ae, loss_of, a, step):
     for i in range(6):
         key, b, inputs = held.batch(16, rng)
         b["ids"] = b["ids"][:, : int(b["len"].max())]
-        t = torch.linspace(0.05, 0.98, 16)
+        b["len"] = b["len"].to(device)
+        t = torch.linspace(0.05, 0.98, 16).to(device)
         with torch.no_grad():
-            losses.append(loss_of(key, b, inputs, best, t, torch.randn(b["z"].shape, generator=generator), None).item())
+            losses.append(loss_of(key, b, inputs, best, t, torch.randn(b["z"].shape, generator=generator).to(device), None).item())
             few = 4
             cut = {k: v[:few] for k, v in b.items()}
             cut_inputs = [x[:few] for x in inputs]

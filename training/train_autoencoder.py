@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import time
 import zlib
 from pathlib import Path
 
@@ -24,7 +23,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from tqdm import tqdm
 
 import common
 from autoencoder import AUTOENCODER, Autoencoder
@@ -171,16 +169,18 @@ def main():
     p.add_argument("--latents", choices=("own", "teacher"), default="teacher")
     p.add_argument("--noise", type=float, default=0.15, help="largest noise on the latents the decoder is given")
     p.add_argument("--init", help="safetensors file to start from")
+    common.arguments(p)
     a = p.parse_args()
+    device = common.device_of(a.device)
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
-    run = common.Run(a.run, a.minutes)
+    run = common.Run(a.run, a.minutes, a.session)
     train, held = Pictures(a.pack, False), Pictures(a.pack, True)
     rendered = Rendered(a.stream) if a.stream else None
-    validation = held.batch(32, a.size, random.Random(1))
-    teacher = Teacher(a.pack / "teacher", torch.bfloat16)
-    truth = Teacher(a.pack / "teacher").encode(validation)
-    teacher_psnr = common.psnr(Teacher(a.pack / "teacher").decode(truth), validation)
+    validation = held.batch(32, a.size, random.Random(1)).to(device)
+    teacher = Teacher(a.pack / "teacher", torch.bfloat16, device)
+    truth = Teacher(a.pack / "teacher", device=device).encode(validation)
+    teacher_psnr = common.psnr(Teacher(a.pack / "teacher", device=device).decode(truth), validation)
     model = Autoencoder().to(memory_format=torch.channels_last)
     if a.latents == "own":
         start_linear(model, train.batch(1024, a.size, random.Random(3)))
@@ -188,67 +188,45 @@ def main():
         from safetensors.torch import load_file
 
         model.load_state_dict({k: v.float() for k, v in load_file(a.init).items()})
-    optimiser = torch.optim.AdamW(model.parameters(), lr=a.lr, betas=(0.9, 0.95), weight_decay=1e-4, fused=True)
-    ema = common.Ema(model, 0.998)
-    step = 0
-    if state := run.load():
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        ema.load(state["ema"])
-        step = state["step"]
-    rng = random.Random(1000 + step)
-    progress = tqdm(total=int(a.minutes * 60), initial=int(run.spent), unit="s", mininterval=5)
-    last_save = last_log = time.time()
-    while run.share < 1:
+    model.to(device)
+    training = common.Training(run, model, a.lr, (0.9, 0.95), 1e-4)
+    encode, decode = (torch.compile(m) if a.compile else m for m in (model.encoder, model.decoder))
+    rng = random.Random(1000 + training.step)
+
+    def loss_of():
         x = train.batch(a.batch if rendered is None else a.batch // 2, a.size, rng)
         if rendered is not None:
             x = torch.cat([x, rendered.batch(a.batch - len(x), rng)])
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = common.onto(device, x).contiguous(memory_format=torch.channels_last)
         z = teacher.encode(x) if a.latents == "teacher" else None
-        with torch.autocast("cpu", torch.bfloat16):
-            e = model.encoder(x)
-            given = e + a.noise * torch.rand(len(x), 1, 1, 1) * torch.randn_like(e)
+        with common.half(device):
+            e = encode(x)
+            given = e + a.noise * torch.rand(len(x), 1, 1, 1, device=device) * torch.randn_like(e)
             if z is not None:
-                given = torch.where(torch.rand(len(x), 1, 1, 1) < 0.8, given, z.to(given.dtype))
-            y = model.decoder(given)
+                given = torch.where(torch.rand(len(x), 1, 1, 1, device=device) < 0.8, given, z.to(given.dtype))
+            y = decode(given)
         e, y = e.float(), y.float()
         latent = F.mse_loss(e, z) if z is not None else 0.02 * e.pow(2).mean()
         pixels = (y - x).abs().mean()
-        edges = gradients(y, x)
-        loss = latent + 4 * pixels + 2 * edges + 8 * F.mse_loss(y, x)
-        common.check_finite(loss, run, step)
-        for group in optimiser.param_groups:
-            group["lr"] = a.lr * common.schedule(run.share, step, 100)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        ema.update(model)
-        step += 1
-        now = time.time()
-        if now - last_log > 15:
-            last_log = now
-            run.log(step=step, loss=loss.item(), latent=latent.item(), pixels=pixels.item(), norm=norm.item())
-            progress.n = int(run.share * a.minutes * 60)
-            progress.set_postfix(step=step, latent=f"{latent.item():.4f}", l1=f"{pixels.item():.4f}")
-        if now - last_save > 180 or run.share >= 1:
-            last_save = now
-            run.save(model=model.state_dict(), optimiser=optimiser.state_dict(), ema=ema.state(), step=step)
-            with torch.no_grad():
-                best = Autoencoder()
-                best.load_state_dict(ema.shadow)
-                e = best.encoder(validation)
-                y = best.decoder(e)
-                t = best.decoder(truth)
-            run.log(step=step, psnr=common.psnr(y, validation), psnr_teacher_latents=common.psnr(t, validation),
-                    teacher=teacher_psnr, latent_error=F.mse_loss(e, truth).item())
-            common.sheet(run.dir / "sheet.png", [list(validation[:8]), list(y[:8]), list(t[:8])])
-            common.export_half(ema.shadow, run.dir / "autoencoder.safetensors")
-            run.curve(["latent", "pixels", "psnr"])
+        return latent + 4 * pixels + 2 * gradients(y, x) + 8 * F.mse_loss(y, x), {"latent": latent, "pixels": pixels}
+
+    def judge(weights):
+        with torch.no_grad():
+            best = Autoencoder().to(device)
+            best.load_state_dict(weights)
+            e = best.encoder(validation)
+            y = best.decoder(e)
+            t = best.decoder(truth)
+        common.sheet(run.dir / "sheet.png", [list(validation[:8]), list(y[:8]), list(t[:8])])
+        common.export_half(weights, run.dir / "autoencoder.safetensors")
+        return {"psnr": common.psnr(y, validation), "psnr_teacher_latents": common.psnr(t, validation),
+                "teacher": teacher_psnr, "latent_error": F.mse_loss(e, truth).item()}
+
+    training.until_spent(loss_of, judge, 100, 180, ["latent", "pixels", "psnr"])
     # latent → RGB by least squares, for previews
     with torch.no_grad():
         best = Autoencoder()
-        best.load_state_dict(ema.shadow)
+        best.load_state_dict(training.ema.shadow)
         x = train.batch(256, a.size, random.Random(2))
         z = best.encoder(x).permute(0, 2, 3, 1).reshape(-1, 32)
         rgb = F.avg_pool2d(x, 8).permute(0, 2, 3, 1).reshape(-1, 3)

@@ -7,21 +7,23 @@
 Error is a root mean square over what differs between canvas and true picture, a little of it over all the rest, and
 once more over the ground alone: shadows are small and objects large. Each layer is judged only where it is the true one,
 objects under the cut-out and ground beside it: else the ground learns to paint what of the object the cut-out misses,
-as a smear around it. Pictures are flipped and brightened at random.
+as a smear around it. Pictures are flipped and brightened at random. `--stream "inlay data collages … --seed {seed} --out
+/dev/stdout"` in place of `--watch` renders beside the trainer into a pool of so many collages, of which the oldest make room.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 import common
+from feed import Feed, Ring
 from light import LIGHT, Light, lit
 from records import Records
 
@@ -29,17 +31,27 @@ NAMES = ("canvas", "laid", "target", "cover", "masked", "object")
 TASKS = {0: "insert", 2: "remove", 3: "move"}
 
 
-def tensors(rows: np.ndarray) -> dict:
+def tensors(rows, device) -> dict:
     """Records as [N, C, H, W] in 0..1."""
-    of = lambda name: torch.from_numpy(rows[name].copy()).float() / 255
-    return {k: of(k).permute(0, 3, 1, 2) if of(k).ndim == 4 else of(k)[:, None] for k in NAMES}
+    of = lambda v: common.onto(device, v if torch.is_tensor(v) else torch.from_numpy(v.copy())).float() / 255
+    pictures = {k: of(rows[k]) for k in NAMES}
+    return {k: v.permute(0, 3, 1, 2) if v.ndim == 4 else v[:, None] for k, v in pictures.items()}
+
+
+def varied(b: dict, n: int, rng: np.random.Generator, device) -> dict:
+    """Flipped and brightened."""
+    flip = torch.from_numpy(rng.random(n) < 0.5)[:, None, None, None]
+    gain = torch.from_numpy(rng.uniform(0.85, 1.15, (n, 1, 1, 1)) * rng.uniform(0.96, 1.04, (n, 3, 1, 1))).float()
+    flip, gain = common.onto(device, flip), common.onto(device, gain)
+    b = {k: torch.where(flip, v.flip(3), v) for k, v in b.items()}
+    return b | {k: (b[k] * gain).clamp(0, 1) for k in ("canvas", "laid", "target")}
 
 
 class Collages:
     """All records of a folder; files that come later join in."""
 
-    def __init__(self, folder: Path):
-        self.folder, self.files = folder, {}
+    def __init__(self, folder: Path, device):
+        self.folder, self.device, self.files = folder, device, {}
 
     def look(self):
         for path in sorted(self.folder.glob("*.records")):
@@ -48,16 +60,40 @@ class Collages:
         self.ends = np.cumsum([len(f) for f in self.files.values()])
         return len(self.ends)
 
+    def __len__(self):
+        return int(self.ends[-1])
+
     def batch(self, n: int, rng: np.random.Generator) -> dict:
         picks = rng.integers(0, self.ends[-1], n)
         which = np.searchsorted(self.ends, picks, side="right")
         files = list(self.files.values())
         rows = np.stack([files[w][p - self.ends[w] + len(files[w])] for w, p in zip(which, picks)])
-        b = tensors(rows)
-        flip = torch.from_numpy(rng.random(n) < 0.5)[:, None, None, None]
-        gain = torch.from_numpy(rng.uniform(0.85, 1.15, (n, 1, 1, 1)) * rng.uniform(0.96, 1.04, (n, 3, 1, 1))).float()
-        b = {k: torch.where(flip, v.flip(3), v) for k, v in b.items()}
-        return b | {k: (b[k] * gain).clamp(0, 1) for k in ("canvas", "laid", "target")}
+        return varied(tensors(rows, self.device), n, rng, self.device)
+
+
+class Stream:
+    """The last `most` collages that renderers made."""
+
+    def __init__(self, feed: Feed, most: int, device):
+        self.feed, self.most, self.device = feed, most, device
+        self.ring, self.lock = Ring(device), threading.Lock()
+        feed.drain(self.put, 64)
+
+    def put(self, rows: np.ndarray):
+        with self.lock:
+            self.ring.put({k: torch.from_numpy(rows[k].copy()) for k in NAMES}, self.most - self.ring.n)
+
+    def look(self):
+        self.feed.check()
+        return self.ring.n
+
+    def __len__(self):
+        return self.ring.n
+
+    def batch(self, n: int, rng: np.random.Generator) -> dict:
+        with self.lock:
+            rows = self.ring.take(rng.integers(0, self.ring.n, n))
+        return varied(tensors(rows, self.device), n, rng, self.device)
 
 
 def error(x, b, where=1.0):
@@ -75,12 +111,12 @@ def own(b):
 
 
 @torch.no_grad()
-def judge(model, held: np.ndarray) -> dict:
+def judge(model, held: np.ndarray, device) -> dict:
     """Mean dB where something is to change, for collage and model, and the ground's error against the canvas's."""
     db = lambda e: float(-10 * torch.log10(e.clamp(min=1e-5)).mean())
     rows = {}
     for at in range(0, len(held), 32):
-        b = tensors(held[at : at + 32])
+        b = tensors(held[at : at + 32], device)
         y = lit(b["laid"], b["cover"], model(b["canvas"], b["laid"], b["cover"], b["masked"]))
         all_ = torch.stack([torch.stack(error(x, b)[:2]) for x in (b["canvas"], b["laid"], y)])
         for i, task in enumerate(held["task"][at : at + 32]):
@@ -96,7 +132,11 @@ def judge(model, held: np.ndarray) -> dict:
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--watch", type=Path, required=True, help="folder of records; new ones join while it runs")
+    p.add_argument("--watch", type=Path, help="folder of records; new ones join while it runs")
+    p.add_argument("--stream", help="command that writes collages to its standard output, {seed} for its seed")
+    p.add_argument("--renderers", type=int, default=1, help="how many of them at a time")
+    p.add_argument("--first-seed", type=int, default=200000, help="of the first of them; a resumed run goes on from its last")
+    p.add_argument("--pool", type=int, default=20000, help="collages kept in memory with --stream")
     p.add_argument("--held-out", type=Path, required=True)
     p.add_argument("--run", required=True)
     p.add_argument("--init", type=Path, help="a run to begin with")
@@ -104,68 +144,62 @@ def main():
     p.add_argument("--batch", type=int, default=32)
     p.add_argument("--lr", type=float, default=1.5e-3)
     p.add_argument("--threads", type=int, default=1)
+    common.arguments(p)
     a = p.parse_args()
+    if bool(a.watch) == bool(a.stream):
+        p.error("either --watch or --stream must be given")
+    device = common.device_of(a.device)
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
-    run = common.Run(a.run, a.minutes)
+    run = common.Run(a.run, a.minutes, a.session)
     json.dump(LIGHT, open(run.dir / "config.json", "w"))
     held = Records(str(a.held_out)).data
-    data = Collages(a.watch)
-    if not data.look():
-        raise SystemExit(f"There are no records in {a.watch}: make some with `inlay data collages`.")
-    model = Light(**LIGHT).to(memory_format=torch.channels_last)
+    model = Light(**LIGHT).to(device, memory_format=torch.channels_last)
     if a.init:
-        model.load_state_dict(torch.load(a.init / "last.pt", weights_only=True)["ema"]["shadow"])
-    optimiser = torch.optim.AdamW(model.parameters(), lr=a.lr, betas=(0.9, 0.97), weight_decay=1e-3, fused=True)
-    ema = common.Ema(model, 0.998)
-    step = 0
-    if state := run.load():
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        ema.load(state["ema"])
-        step = state["step"]
-    rng = np.random.default_rng(1000 + step)
-    progress = tqdm(total=int(a.minutes * 60), initial=int(run.spent), unit="s", mininterval=5)
-    last_save = last_log = time.time()
-    began, seen = time.time(), 0
-    while run.share < 1:
+        model.load_state_dict(torch.load(a.init / "last.pt", map_location="cpu", weights_only=True)["ema"]["shadow"])
+    training = common.Training(run, model, a.lr, (0.9, 0.97), 1e-3)
+    if a.stream:
+        feed = Feed(a.stream, a.renderers, training.state.get("seed", a.first_seed))
+        training.more["seed"] = lambda: feed.seed
+        data = Stream(feed, a.pool, device)
+        while data.look() < min(8 * a.batch, a.pool):
+            time.sleep(1)
+        run.begin()
+    else:
+        data = Collages(a.watch, device)
+        if not data.look():
+            raise SystemExit(f"There are no records in {a.watch}: make some with `inlay data collages`.")
+    rng = np.random.default_rng(1000 + training.step)
+    estimate = torch.compile(model) if a.compile else model
+
+    def loss_of():
         b = data.batch(a.batch, rng)
         inputs = [b[k].contiguous(memory_format=torch.channels_last) for k in ("canvas", "laid", "cover", "masked")]
-        with torch.autocast("cpu", torch.bfloat16):
-            light = model(*inputs)
+        with common.half(device):
+            light = estimate(*inputs)
         changed, ground, rest = error(lit(b["laid"], b["cover"], light), b, own(b))
         root = lambda e: (e + 1e-3).sqrt().mean()
-        loss = root(changed + 0.3 * rest) + 0.5 * root(ground)
-        common.check_finite(loss, run, step)
-        for group in optimiser.param_groups:
-            group["lr"] = a.lr * common.schedule(run.share, step, 200)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        ema.update(model)
-        step, seen = step + 1, seen + a.batch
-        now = time.time()
-        if now - last_log > 15:
-            last_log = now
-            run.log(step=step, loss=loss.item(), changed=changed.mean().item(), norm=norm.item())
-            progress.n = int(run.share * a.minutes * 60)
-            progress.set_postfix(step=step, loss=f"{loss.item():.4f}", pool=int(data.ends[-1]), rate=f"{seen / (now - began):.1f}/s")
-        if now - last_save > 240 or run.share >= 1:
-            last_save = now
-            data.look()
-            run.save(model=model.state_dict(), optimiser=optimiser.state_dict(), ema=ema.state(), step=step)
-            best = Light(**LIGHT)
-            best.load_state_dict(ema.shadow)
-            figures = judge(best, held)
-            run.log(step=step, **figures)
-            print(step, figures, flush=True)
-            with torch.no_grad():
-                b = tensors(held[:16])
-                y = lit(b["laid"], b["cover"], best(b["canvas"], b["laid"], b["cover"], b["masked"]))
-            common.sheet(run.dir / "sheet.png", [[b[k][i] for k in ("canvas", "laid")] + [y[i], b["target"][i]] for i in range(16)])
-            common.export_half(ema.shadow, run.dir / "light.safetensors")
-            run.curve(["loss", "insert", "insert ground"])
+        return root(changed + 0.3 * rest) + 0.5 * root(ground), {"changed": changed.mean()}
+
+    def judged(weights):
+        data.look()
+        best = Light(**LIGHT).to(device)
+        best.load_state_dict(weights)
+        figures = judge(best, held, device)
+        print(training.step, figures, flush=True)
+        with torch.no_grad():
+            b = tensors(held[:16], device)
+            y = lit(b["laid"], b["cover"], best(b["canvas"], b["laid"], b["cover"], b["masked"]))
+        rows = range(len(y))
+        common.sheet(run.dir / "sheet.png", [[b[k][i] for k in ("canvas", "laid")] + [y[i], b["target"][i]] for i in rows])
+        common.export_half(weights, run.dir / "light.safetensors")
+        return figures
+
+    def beside():
+        data.look() if a.stream else None
+        return {"pool": len(data)} | ({"rendered": feed.rate()} if a.stream else {})
+
+    training.until_spent(loss_of, judged, 200, 240, ["loss", "insert", "insert ground"], beside)
 
 
 if __name__ == "__main__":

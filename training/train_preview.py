@@ -11,12 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import time
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from tqdm import tqdm
 
 import common
 from autoencoder import Decoder
@@ -38,74 +36,54 @@ def main():
     p.add_argument("--lr", type=float, default=2e-3)
     p.add_argument("--noise", type=float, default=0.3, help="largest noise on the latents")
     p.add_argument("--threads", type=int, default=2)
+    common.arguments(p)
     a = p.parse_args()
+    device = common.device_of(a.device)
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
-    run = common.Run(a.run, a.minutes)
+    run = common.Run(a.run, a.minutes, a.session)
     train, held = Pictures(a.pack, False), Pictures(a.pack, True)
-    teacher = Teacher(a.pack / "teacher", torch.bfloat16)
-    exact = Teacher(a.pack / "teacher")
-    validation = held.batch(32, a.size, random.Random(1))
+    teacher = Teacher(a.pack / "teacher", torch.bfloat16, device)
+    exact = Teacher(a.pack / "teacher", device=device)
+    validation = held.batch(32, a.size, random.Random(1)).to(device)
     latents = exact.encode(validation)
     teacher_psnr = common.psnr(exact.decode(latents).clamp(0, 1), validation)
-    model = Decoder(**PREVIEW).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=a.lr, betas=(0.9, 0.95), weight_decay=1e-4, fused=True)
-    ema = common.Ema(model, 0.998)
-    step = 0
-    if state := run.load():
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        ema.load(state["ema"])
-        step = state["step"]
-    rng = random.Random(1000 + step)
+    model = Decoder(**PREVIEW).to(device, memory_format=torch.channels_last)
+    training = common.Training(run, model, a.lr, (0.9, 0.95), 1e-4)
+    decode = torch.compile(model) if a.compile else model
+    rng = random.Random(1000 + training.step)
     pictures, codes = [], []
-    progress = tqdm(total=int(a.minutes * 60), initial=int(run.spent), unit="s", mininterval=5)
-    last_save = last_log = time.time()
-    while run.share < 1:
+
+    def loss_of():
         x = train.batch(a.fresh if len(pictures) >= 8 * a.batch else a.batch, a.size, rng)
-        for picture, code in zip((x * 255).round().byte(), teacher.encode(x).half()):
+        for picture, code in zip((x * 255).round().byte(), teacher.encode(common.onto(device, x)).half()):
             if len(pictures) < a.pool:
-                pictures.append(picture)
+                pictures.append(common.onto(device, picture))
                 codes.append(code)
             else:
                 at = rng.randrange(a.pool)
-                pictures[at], codes[at] = picture, code
+                pictures[at], codes[at] = common.onto(device, picture), code
         picks = [rng.randrange(len(pictures)) for _ in range(a.batch)]
         x = torch.stack([pictures[i] for i in picks]).float() / 255
         z = torch.stack([codes[i] for i in picks]).float()
         if rng.random() < 0.5:
-            z = z + a.noise * torch.rand(len(z), 1, 1, 1) * torch.randn_like(z)
-        with torch.autocast("cpu", torch.bfloat16):
-            y = model(z.contiguous(memory_format=torch.channels_last))
+            z = z + a.noise * torch.rand(len(z), 1, 1, 1, device=device) * torch.randn_like(z)
+        with common.half(device):
+            y = decode(z.contiguous(memory_format=torch.channels_last))
         y = y.float()
         pixels = (y - x).abs().mean()
-        loss = 4 * pixels + 2 * gradients(y, x) + 8 * F.mse_loss(y, x)
-        common.check_finite(loss, run, step)
-        for group in optimiser.param_groups:
-            group["lr"] = a.lr * common.schedule(run.share, step, 100)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        ema.update(model)
-        step += 1
-        now = time.time()
-        if now - last_log > 15:
-            last_log = now
-            run.log(step=step, loss=loss.item(), pixels=pixels.item(), norm=norm.item())
-            progress.n = int(run.share * a.minutes * 60)
-            progress.set_postfix(step=step, l1=f"{pixels.item():.4f}", pool=len(pictures))
-        if now - last_save > 180 or run.share >= 1:
-            last_save = now
-            run.save(model=model.state_dict(), optimiser=optimiser.state_dict(), ema=ema.state(), step=step)
-            best = Decoder(**PREVIEW)
-            best.load_state_dict(ema.shadow)
-            with torch.no_grad():
-                y = best(latents).clamp(0, 1)
-            run.log(step=step, psnr=common.psnr(y, validation), teacher=teacher_psnr)
-            common.sheet(run.dir / "sheet.png", [list(validation[:8]), list(y[:8])])
-            common.export_half(ema.shadow, run.dir / "preview.safetensors")
-            run.curve(["pixels", "psnr"])
+        return 4 * pixels + 2 * gradients(y, x) + 8 * F.mse_loss(y, x), {"pixels": pixels}
+
+    def judge(weights):
+        best = Decoder(**PREVIEW).to(device)
+        best.load_state_dict(weights)
+        with torch.no_grad():
+            y = best(latents).clamp(0, 1)
+        common.sheet(run.dir / "sheet.png", [list(validation[:8]), list(y[:8])])
+        common.export_half(weights, run.dir / "preview.safetensors")
+        return {"psnr": common.psnr(y, validation), "teacher": teacher_psnr}
+
+    training.until_spent(loss_of, judge, 100, 180, ["pixels", "psnr"])
     json.dump(PREVIEW, open(run.dir / "config.json", "w"))
 
 
