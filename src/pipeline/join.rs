@@ -254,11 +254,7 @@ mod tests {
             grow,
             colour_match: true,
             keep_detail: false,
-<<<<<<< HEAD
             ..BlendSpec::default()
-=======
-            relight: 1.0,
->>>>>>> hd
         };
         let joined = joining.joined(&blend, &Cancel::default()).unwrap();
         let values = joined
