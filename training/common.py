@@ -29,7 +29,6 @@ def device_of(name: str) -> torch.device:
         if not torch.cuda.is_available():
             raise SystemExit("There is no GPU that PyTorch can use; --device cpu or auto trains without.")
         torch.set_float32_matmul_precision("high")
-        torch.backends.cudnn.benchmark = True
     return torch.device(name)
 
 
@@ -41,7 +40,7 @@ def half(device):
 def onto(device, x: torch.Tensor) -> torch.Tensor:
     """`x` on the device; from pinned memory, else the copy would hold up what is queued there."""
     if x.device.type == "cpu" and torch.device(device).type == "cuda":
-        return x.pin_memory().to(device, non_blocking=True)
+        return x.contiguous().pin_memory().to(device, non_blocking=True)
     return x.to(device)
 
 
@@ -186,6 +185,7 @@ class Training:
         self.ema = Ema(model, 0.998)
         self.step = 0
         self.more = {}  # what else is saved
+        torch.backends.cudnn.benchmark = True  # batches are all of one shape
         self.state = run.load() or {}
         if self.state:
             model.load_state_dict(self.state["model"])

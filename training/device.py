@@ -11,8 +11,7 @@ Stages, each of which begins with the averaged weights of the one before where t
 * light: the light model, on collages
 
 `all` shares the minutes out among them. `--codec` is a model folder, or a run of train_autoencoder.py with tokenizer.json
-in it: latents, tokenizer and, from a model folder, the weights to begin with. Renderers run beside the trainer and are
-told to stop with it. Everything is below `--out`: a folder for each stage, and `model`, which Inlay reads, written anew
+in it. Renderers run beside the trainer and end with it. Everything is below `--out`: a folder for each stage, and `model`, which Inlay reads, written anew
 after every stage. The same command again goes on where the last one was: `--session MINUTES` ends a command by itself,
 in time for a machine that is only lent. What is finished is not done again.
 """
@@ -93,10 +92,11 @@ def trained(folder: Path, minutes: float) -> bool:
     return done.exists() and json.load(open(done))["minutes"] >= minutes
 
 
-def train(a, name: str, minutes: float):
+def train(a, name: str, minutes: float) -> bool:
+    """Trains a stage; False if there was nothing left to do."""
     folder, what = a.out / name, STAGES[name]
     if trained(folder, minutes):
-        return
+        return False
     light = name == "light"
     common = ["--run", folder, "--minutes", minutes, "--batch", a.batch, "--device", a.device, "--threads", a.threads]
     common += ["--renderers", a.renderers, "--pool", a.pool, "--held-out", held_out(a, what["size"], light)]
@@ -119,6 +119,7 @@ def train(a, name: str, minutes: float):
     if json.loads(lines[-1])["time"] < 60 * minutes:
         raise Late
     (folder / "done.json").write_text(json.dumps({"minutes": minutes}))
+    return True
 
 
 def export(a):
@@ -181,8 +182,8 @@ def main():
     total = sum(STAGES[n]["share"] for n in names)
     try:
         for name in names:
-            train(a, name, a.minutes * STAGES[name]["share"] / total)
-            export(a)
+            if train(a, name, a.minutes * STAGES[name]["share"] / total) or not (a.out / "model/config.json").exists():
+                export(a)
     except Late:
         export(a)
         print("The session is over; the same command goes on.", flush=True)

@@ -122,11 +122,14 @@ class Feed:
                 self.rendered += whole
         return made
 
-    def drain(self, take, most: int):
-        """Gives `take` what there is, up to about `most` records at a time, from a thread of its own."""
+    def drain(self, take, most: int, wanted=lambda: True):
+        """Gives `take` what there is, up to about `most` records at a time, from a thread of its own, while `wanted()`."""
 
         def work():
             while not self.over:
+                if not wanted():
+                    time.sleep(0.05)
+                    continue
                 chunks = []
                 try:
                     chunks.append(self.queue.get(timeout=0.2))

@@ -4,9 +4,9 @@
     python train.py --records a.records b.records --ae runs/ae --run runs/nano-s --preset nano-s --minutes 120
 
 Pictures are encoded once, in the background, and kept as f16 latents in memory; new record files that appear beside
-the named ones (`--watch FOLDER`) join while the training runs. With `--stream "inlay data stream … --seed {seed}"` renderers
-run beside the trainer and the pool of samples is bounded: the oldest make room. Velocity loss on the linear path, logit-normal times,
-weighted by the changed region; text dropped 10 %, references 10 %, both 5 %.
+the named ones (`--watch FOLDER`) join while the training runs. With `--stream "inlay data stream …
+--seed {seed}"` renderers run beside the trainer and the pool of samples is bounded: the oldest make room. Velocity loss
+on the linear path, logit-normal times, weighted by the changed region; text dropped 10 %, references 10 %, both 5 %.
 """
 
 from __future__ import annotations
@@ -190,10 +190,10 @@ class Cost:
         self.net, self.known = copy.deepcopy(net).to("meta"), {}
 
     def __call__(self, key, b, inputs) -> int:
-        shapes = (key, len(b["ids"]), -(-b["ids"].shape[1] // 16))
+        shapes = (key, len(b["ids"]), -(-b["ids"].shape[1] // 32))
         if shapes not in self.known:
             b = {k: v.to("meta") for k, v in b.items()}
-            b["ids"] = b["ids"].new_empty((shapes[1], shapes[2] * 16))
+            b["ids"] = b["ids"].new_empty((shapes[1], shapes[2] * 32))
             images = images_of(key, b, [x.to("meta") for x in inputs])
             t = torch.empty(shapes[1], device="meta")
             with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -232,6 +232,7 @@ def main():
     p.add_argument("--renderers", type=int, default=1, help="how many of them at a time")
     p.add_argument("--first-seed", type=int, default=100000, help="of the first of them; a resumed run goes on from its last")
     p.add_argument("--pool", type=int, default=40000, help="samples kept in memory with --stream")
+    p.add_argument("--reuse", type=float, default=1.0, help="how often a streamed sample is drawn at least, in the mean: more are not taken")
     p.add_argument("--held-out", help="records of the held-out split, for the validation loss and the sheets")
     p.add_argument("--ae", type=Path, required=True)
     p.add_argument("--tokenizer", type=Path, required=True)
@@ -320,7 +321,11 @@ def main():
                 return
             time.sleep(5)
 
+    taken = 0
+
     def encode(rows):
+        nonlocal taken
+        taken += len(rows)
         for key, entry in samples.encoded_rows(rows):
             samples.put(key, [entry])
 
@@ -336,10 +341,14 @@ def main():
         if feed:
             feed.check()
 
+    first = min(16 * a.batch, a.pool) if feed else 16 * a.batch
     threading.Thread(target=work, name="encode", daemon=True).start()
     if feed:
-        feed.drain(encode, 64 if device.type == "cpu" else 256)
-    while samples.count < (min(16 * a.batch, a.pool) if feed else 16 * a.batch):
+        began = seen
+        # Encoding costs the trainer's device time: no more than it has a use for.
+        enough = lambda: samples.count >= first and (taken - samples.count) * a.reuse > seen - began
+        feed.drain(encode, 64 if device.type == "cpu" else 256, lambda: not enough())
+    while samples.count < first:
         check_sources()
         time.sleep(1)
     if feed:
@@ -377,7 +386,7 @@ def main():
 
     objective = loss_of
     if a.compile:
-        # A graph for each signature: text is not cut, and nothing is left out only where nothing is dropped.
+        # A graph for each signature and order of its inputs, so text is not cut, and who lacks a reference always told.
         torch._dynamo.config.cache_size_limit = 256
         objective = torch.compile(loss_of, dynamic=False)
     share = lambda: min(1.0, step / a.stop) if a.stop else run.share

@@ -3,9 +3,9 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -94,6 +94,8 @@ pub struct Files {
     wake: Arc<dyn Fn() + Send + Sync>,
     running: Arc<AtomicUsize>,
     writing: Writing,
+    /// Held while a project is written: two of them may have one file, and the older may not come last.
+    turn: Arc<Mutex<()>>,
 }
 
 /// Counts what is being written to a place that is known: the window waits for it when it closes.
@@ -141,6 +143,7 @@ impl Files {
             wake: Arc::new(wake),
             running: Arc::new(AtomicUsize::new(0)),
             writing: Writing::default(),
+            turn: Arc::default(),
         }
     }
 
@@ -331,11 +334,16 @@ impl Files {
                 .add_filter("Projects", &[PROJECT])
                 .save_file()
         };
+        let turn = Arc::clone(&self.turn);
         self.write_where("save project", path, ask, move |path, tell| {
             let Some(path) = path.map(|path| with_extension(path, PROJECT)) else {
                 return tell(Outcome::ProjectNotSaved(which, None));
             };
-            tell(match io::project::write(&path, &document) {
+            let written = {
+                let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+                io::project::write(&path, &document)
+            };
+            tell(match written {
                 Ok(()) => Outcome::ProjectSaved(which, Box::new(document), path),
                 Err(error) => Outcome::ProjectNotSaved(which, Some(error.to_string())),
             });
