@@ -61,7 +61,9 @@ fn model(c: &mut Criterion) {
         });
     });
     let rgb = vec![0.5; 128 * 128 * 3];
-    c.bench_function("encode", |b| b.iter(|| model.encode(&rgb, 128, 128)));
+    c.bench_function("encode", |b| {
+        b.iter(|| model.encode(&rgb, 128, 128, &|| false))
+    });
     c.bench_function("decode", |b| b.iter(|| model.decode(&z, &go)));
 }
 

@@ -264,7 +264,7 @@ mod tests {
             path.to_str().unwrap().to_owned(),
         ] {
             let found: Vec<_> = paths_in(&text).collect();
-            assert_eq!(found, [path.clone()], "{text}");
+            assert_eq!(found, std::slice::from_ref(&path), "{text}");
         }
         assert_eq!(paths_in("file:///no%zzwhere").count(), 0);
         // A path that only looks coded is taken as it is.

@@ -4,7 +4,7 @@ use super::*;
 
 /// An edit of a mask, for random sequences.
 #[derive(Clone, Debug)]
-pub(in crate::doc) enum Op {
+pub(crate) enum Op {
     Stroke(Brush, Vec<Sample>),
     Box([f32; 2], [f32; 2], Combine),
     Lasso(Vec<[f32; 2]>, Combine),

@@ -57,7 +57,8 @@ fn masks_whose_canvas_went_away_are_kept() {
     let remove = |document: &Document| Edit::RemoveSlot(document.slots()[0].id);
     let object =
         |document: &Document| Edit::SetPurpose(document.slots()[0].id, Some(Purpose::Asset));
-    let documents: [&[&dyn Fn(&Document) -> Edit]; 3] = [
+    type Make<'a> = &'a dyn Fn(&Document) -> Edit;
+    let documents: [&[Make]; 3] = [
         &[&add, &add, &mask, &remove],
         &[&add, &mask, &remove],
         &[&add, &mask, &object],
