@@ -260,6 +260,34 @@ pub struct MaskArgs {
 pub enum BenchCommand {
     /// Measure how fast scenes are rendered
     World(WorldBenchArgs),
+    /// Measure a step of FLUX.2 [klein] 4B with random weights: no file is needed
+    Flux2(Flux2BenchArgs),
+}
+
+/// Arguments of `inlay bench flux2`.
+#[derive(Clone, Debug, Args)]
+pub struct Flux2BenchArgs {
+    /// What to compute on: auto, cpu, cuda or metal
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: String,
+    /// Width and height of the pictures in pixels, a multiple of 16
+    #[arg(long, value_name = "PIXELS", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(16..=2048))]
+    pub size: u32,
+    /// Reference pictures of that size
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=4))]
+    pub references: u32,
+    /// Outputs that are made at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
+    pub outputs: u32,
+    /// Double and single blocks, for machines on which 5,20 (7.8 GB in half precision) are too many
+    #[arg(long, value_name = "D,S", value_delimiter = ',', num_args = 2, value_parser = clap::value_parser!(u8).range(1..=40))]
+    pub blocks: Option<Vec<u8>>,
+    /// How often a step is taken; the median counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub repeats: u32,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `inlay bench`.

@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
-use super::args::BenchArgs;
+use super::args::{BenchArgs, Flux2BenchArgs};
 use super::error::CliError;
 use super::output::{self, Progress};
 use super::plan;
 use crate::engine::ModelSource;
 use crate::engine::latency::{self, Latency};
 use crate::model::bench::{self, BenchOptions, BenchReport};
+use crate::model::flux2::{self, bench::Flux2BenchOptions};
 use crate::model::{self, Source};
 
 /// Jobs that are cancelled.
@@ -28,6 +29,11 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     let device = model::open_device(kind)?;
     let model = super::models::source(args.model.as_deref())?;
     let source = match &model {
+        ModelSource::Folder(path) if flux2::is_flux2(path) => {
+            return Err(CliError::usage(
+                "this is a FLUX.2 model, its steps are measured by `inlay bench flux2`",
+            ));
+        }
         ModelSource::Folder(folder) => Source::Folder(folder.clone()),
         ModelSource::Embedded => {
             model::embedded().map_err(|why| CliError::Failure(format!("{why} (--model DIR)")))?
@@ -59,6 +65,46 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     for line in table(&figures.model, &figures.cancelling) {
         progress.saved(&line);
     }
+    Ok(())
+}
+
+/// Measures a step of FLUX.2; JSON to stdout if asked for, else a line to stderr.
+pub fn run_flux2(args: &Flux2BenchArgs) -> Result<(), CliError> {
+    let device = model::open_device(plan::device(&args.device)?)?;
+    if !args.size.is_multiple_of(16) {
+        return Err(CliError::Usage(format!(
+            "--size {} is no multiple of 16",
+            args.size
+        )));
+    }
+    let blocks = args.blocks.as_deref().and_then(|blocks| match *blocks {
+        [double, single] => Some([usize::from(double), usize::from(single)]),
+        _ => None,
+    });
+    let options = Flux2BenchOptions {
+        size: args.size as usize,
+        references: args.references as usize,
+        outputs: args.outputs as usize,
+        blocks,
+        repeats: args.repeats as usize,
+    };
+    let progress = Progress::new();
+    let report = flux2::bench::run(&device, &options, &mut |what| progress.message(what))?;
+    progress.finish();
+    if args.json {
+        return output::json(&report);
+    }
+    progress.saved(&format!(
+        "{:.2} s a step of {} tokens and {:.2} billion weights on {} in {}: {:.0} GFLOP/s, {:.0} % of a matrix product's {:.0}",
+        report.step_s,
+        report.tokens,
+        report.parameters as f64 / 1e9,
+        report.device,
+        report.dtype,
+        report.step_gflops,
+        report.share * 100.0,
+        report.matmul_gflops
+    ));
     Ok(())
 }
 

@@ -65,6 +65,10 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
             command: Some(BenchCommand::World(args)),
             ..
         })) => crate::world::command::bench(&args).map_err(CliError::from),
+        Some(Command::Bench(BenchArgs {
+            command: Some(BenchCommand::Flux2(args)),
+            ..
+        })) => bench::run_flux2(&args),
         Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Models(command)) => models::run(command),
         Some(Command::World(command)) => {

@@ -156,7 +156,7 @@ pub fn run(
     })
 }
 
-fn device_name(device: &Device) -> &'static str {
+pub(super) fn device_name(device: &Device) -> &'static str {
     match device {
         Device::Cpu => "cpu",
         Device::Cuda(_) => "cuda",
@@ -165,7 +165,11 @@ fn device_name(device: &Device) -> &'static str {
 }
 
 /// Median milliseconds of a piece of work, after one run that does not count.
-fn median<T>(repeats: usize, mut work: impl FnMut() -> Result<T>, device: &Device) -> Result<f64> {
+pub(super) fn median<T>(
+    repeats: usize,
+    mut work: impl FnMut() -> Result<T>,
+    device: &Device,
+) -> Result<f64> {
     let mut times = Vec::with_capacity(repeats);
     for repeat in 0..=repeats {
         let start = Instant::now();
@@ -349,7 +353,7 @@ fn decode_operations(config: &Config, side: usize) -> f64 {
 }
 
 /// VmHWM of this process.
-fn peak_memory() -> Option<u64> {
+pub(super) fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;

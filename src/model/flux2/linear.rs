@@ -135,9 +135,27 @@ impl Linear {
         })
     }
 
+    /// Of random values of a usual size, in the type that is computed in: for measuring.
+    pub fn random(outputs: usize, inputs: usize, compute: &Compute) -> Result<Self> {
+        let deviation = (1.0 / inputs as f64).sqrt();
+        let weight = Tensor::randn(0f32, 1f32, (outputs, inputs), &compute.device)?
+            .affine(deviation, 0.0)?
+            .to_dtype(compute.dtype)?;
+        Ok(Self {
+            store: Store::Dense(weight),
+            outputs,
+            inputs,
+        })
+    }
+
     /// Rows.
     pub fn outputs(&self) -> usize {
         self.outputs
+    }
+
+    /// Weights in it.
+    pub fn parameters(&self) -> u64 {
+        (self.outputs * self.inputs) as u64
     }
 
     /// Bytes that the weight takes.

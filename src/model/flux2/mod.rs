@@ -3,6 +3,7 @@
 
 mod archive;
 mod attention;
+pub mod bench;
 mod conv;
 mod detect;
 mod files;

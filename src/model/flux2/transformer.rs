@@ -172,6 +172,60 @@ impl Transformer {
         })
     }
 
+    /// Of random weights: for measuring.
+    pub(super) fn random(c: &TransformerConfig, compute: &Compute) -> Result<Self> {
+        let (w, m) = (c.width, c.mlp);
+        let matrix = |rows: usize, columns: usize| Linear::random(rows, columns, compute);
+        let norms = || -> Result<HeadNorms> {
+            let ones = || Tensor::ones(c.head_dim, DType::F32, &compute.device);
+            Ok(HeadNorms {
+                q: ones()?,
+                k: ones()?,
+            })
+        };
+        let stream = || -> Result<StreamWeights> {
+            Ok(StreamWeights {
+                qkv: matrix(3 * w, w)?,
+                norms: norms()?,
+                proj: matrix(w, w)?,
+                mlp_in: matrix(2 * m, w)?,
+                mlp_out: matrix(w, m)?,
+            })
+        };
+        let double = |_| -> Result<DoubleBlock> {
+            Ok(DoubleBlock {
+                image: stream()?,
+                text: stream()?,
+            })
+        };
+        let single = |_| -> Result<SingleBlock> {
+            Ok(SingleBlock {
+                norms: norms()?,
+                linear1: matrix(3 * w + 2 * m, w)?,
+                linear2: matrix(w, w + m)?,
+            })
+        };
+        Ok(Self {
+            img_in: matrix(w, c.channels)?,
+            txt_in: matrix(w, c.text_width)?,
+            time_in: [matrix(w, c.time_channels)?, matrix(w, w)?],
+            modulation_img: matrix(6 * w, w)?,
+            modulation_txt: matrix(6 * w, w)?,
+            modulation_single: matrix(3 * w, w)?,
+            doubles: (0..c.doubles).map(double).collect::<Result<_>>()?,
+            singles: (0..c.singles).map(single).collect::<Result<_>>()?,
+            final_modulation: matrix(2 * w, w)?,
+            final_linear: matrix(c.channels, w)?,
+            config: c.clone(),
+            compute: compute.clone(),
+        })
+    }
+
+    /// Weights in its matrices.
+    pub fn parameters(&self) -> u64 {
+        self.matrices().iter().map(|m| m.parameters()).sum()
+    }
+
     /// Its sizes.
     pub fn config(&self) -> &TransformerConfig {
         &self.config
