@@ -122,9 +122,12 @@ fn more(ui: &mut Ui, session: &Session, narrow: bool, out: &mut Vec<Action>) {
     } else {
         text
     };
+    // Menus draw their numbers bare, as if they could not be changed.
+    let fill = ui.visuals().widgets.inactive.weak_bg_fill;
     let stays = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     let (button, _) = MenuButton::new(text).config(stays).ui(ui, |ui| {
         ui.set_width(MORE);
+        ui.visuals_mut().widgets.inactive.weak_bg_fill = fill;
         if narrow {
             ui.horizontal(|ui| image_guidance(ui, session, out));
         }

@@ -91,7 +91,7 @@ pub fn select(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
             });
             field.request_focus();
             ui.add_space(space::S);
-            ui.weak("The answer appears among the results, where it can be used as a mask");
+            ui.weak("The answer appears among the results");
             ui.add_space(space::L);
             ui.horizontal(|ui| {
                 ui.add_enabled_ui(!text.trim().is_empty(), |ui| {
