@@ -100,7 +100,9 @@ def train(a, name: str, minutes: float) -> bool:
     light = name == "light"
     common = ["--run", folder, "--minutes", minutes, "--batch", a.batch, "--device", a.device, "--threads", a.threads]
     common += ["--renderers", a.renderers, "--pool", a.pool, "--held-out", held_out(a, what["size"], light)]
-    common += ["--stream", stream(a, what["size"], what.get("tasks"), light), *a.compile]
+    common += ["--stream", stream(a, what["size"], what.get("tasks"), light)]
+    # The light model has one shape of batch, the transformer one for each kind of sample.
+    common += {"none": [], "parts": ["--compile" if light else "--fuse"], "whole": ["--compile"]}[a.compile]
     if light:
         words = [sys.executable, HERE / "train_light.py", *common]
     else:
@@ -111,10 +113,10 @@ def train(a, name: str, minutes: float) -> bool:
         before = [a.out / n / "last.pt" for n in names[: names.index(name)]]
         before = [p for p in before if p.exists()] or ([a.init] if a.init else [])
         words += ["--init", before[-1]] if before else []
-    # A minute for the export.
-    if left(a) < (0.0 if a.rehearse else 2.0):
+    # A minute of it is for the export.
+    if left(a) < 2:
         raise Late
-    run(a, words + (["--session", left(a) - 1] if left(a) < 1e6 and not a.rehearse else []))
+    run(a, words + (["--session", left(a) - 1] if left(a) < 1e6 else []))
     lines = open(folder / "log.jsonl").read().splitlines()
     if json.loads(lines[-1])["time"] < 60 * minutes:
         raise Late
@@ -170,13 +172,13 @@ def main():
     p.add_argument("--held", type=int, default=256, help="held-out samples")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    p.add_argument("--compile", action="store_const", const=["--compile"], default=[])
+    p.add_argument("--compile", choices=("none", "parts", "whole"), default="parts", help="whole: a graph for each kind of sample")
     p.add_argument("--rehearse", type=float, help="the same in so many seconds of training, as small as can be, on the CPU")
     a = p.parse_args()
     a.start = time.time()
     if a.rehearse:
         a.minutes, a.device, a.batch, a.pool, a.held, a.count = a.rehearse / 60, "cpu", 4, 256, 24, 48
-        a.renderers, a.threads, a.preset = 1, 1, "nano-s"
+        a.renderers, a.threads, a.preset, a.compile = 1, 1, "nano-s", "none"
     a.out.mkdir(parents=True, exist_ok=True)
     names = list(STAGES) if a.what == "all" else [a.what]
     total = sum(STAGES[n]["share"] for n in names)

@@ -272,6 +272,8 @@ def main():
     spread = float(np.mean(np.square(residual))) if residual else 1.0
     text, transformer = preset(a.preset, vocab, a.attention, a.prediction, residual)
     net = UniReal(text, transformer).to(device)
+    # What can't be compiled runs as it is: no reason to lose a run.
+    torch._dynamo.config.suppress_errors = True
     if a.fuse:
         model.fuse()
     ae = Autoencoder()
@@ -387,6 +389,7 @@ def main():
     objective = loss_of
     if a.compile:
         # A graph for each signature and order of its inputs, so text is not cut, and who lacks a reference always told.
+        torch._dynamo.config.cache_size_limit = 256
         torch._dynamo.config.cache_size_limit = 256
         objective = torch.compile(loss_of, dynamic=False)
     share = lambda: min(1.0, step / a.stop) if a.stop else run.share
