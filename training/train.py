@@ -143,9 +143,9 @@ def placement_last(key, b, inputs):
         return key, b, inputs
     p = kinds.index(4)
     order = [i for i in range(len(kinds)) if i != p] + [p]
-    ids = b["ids"].clone()
+    ids = b["ids"]
     for new, old in enumerate(order):
-        ids[b["ids"] == 3 + old] = 3 + new
+        ids = torch.where(b["ids"] == 3 + old, 3 + new, ids)
     columns = order + list(range(len(order), 4))
     b = dict(b, ids=ids, **{k: b[k][:, columns] for k in ("level", "fit", "placed")})
     return (tuple(key[0][i] for i in order), key[1]), b, [inputs[i] for i in order]
