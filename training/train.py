@@ -306,6 +306,7 @@ def main():
     if a.held_out:
         held.add(a.held_out.rstrip("/"))
     pending = [r.rstrip("/") for r in a.records]
+    peak = common.matmul_peak(device)
     feed = Feed(a.stream, a.renderers, seed) if a.stream else None
     failed = []
 
@@ -357,7 +358,7 @@ def main():
         run.begin()
     # A latent has eight pixels to a side's step; all of a run's pictures are of one size.
     meta["size"] = 8 * next(iter(samples.groups.values())).fields["z"].shape[-1]
-    cost, spent_flops, peak = Cost(net), 0, common.matmul_peak(device)
+    cost, spent_flops = Cost(net), 0
     print(f"{device}: {peak / 1e12:.3g} TFLOP/s in a bf16 product, {samples.count} samples, {meta['size']} px", flush=True)
     rng = np.random.default_rng(a.seed * 7919 + step)
     progress = tqdm(total=int(a.minutes * 60), unit="s", mininterval=5)
