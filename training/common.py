@@ -18,7 +18,7 @@ from tqdm import tqdm
 def arguments(p):
     """What every trainer can be told."""
     p.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: a GPU if there is one")
-    p.add_argument("--compile", action="store_true", help="compile the whole network (minutes at the start)")
+    p.add_argument("--compile", action="store_true", help="compile the whole network (minutes at the start; for GPUs)")
     p.add_argument("--session", type=float, help="minutes after which this command saves and ends; the next goes on")
 
 

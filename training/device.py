@@ -11,9 +11,9 @@ Stages, each of which begins with the averaged weights of the one before where t
 * light: the light model, on collages
 
 `all` shares the minutes out among them. `--codec` is a model folder, or a run of train_autoencoder.py with tokenizer.json
-in it. Renderers run beside the trainer and end with it. Everything is below `--out`: a folder for each stage, and `model`, which Inlay reads, written anew
-after every stage. The same command again goes on where the last one was: `--session MINUTES` ends a command by itself,
-in time for a machine that is only lent. What is finished is not done again.
+in it. Renderers run beside the trainer and end with it. Everything is below `--out`: a folder for each stage, and `model`,
+which Inlay reads, written anew after every stage. The same command again goes on where the last one was: `--session
+MINUTES` ends a command by itself, in time for a machine that is only lent. What is finished is not done again.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def stream(a, size: int, tasks: str | None, collages: bool = False) -> str:
     return shlex.join(map(str, words))
 
 
-def residual(a) -> Path | None:
-    """What outputs differ from their start by: that of the model that is gone on from, else measured."""
+def residual(a) -> Path:
+    """What outputs differ from their start by: what the codec's own model was trained with, else measured."""
     path = a.out / "residual.json"
     config = a.codec / "config.json"
     if not path.exists():
@@ -100,21 +100,24 @@ def train(a, name: str, minutes: float) -> bool:
     light = name == "light"
     common = ["--run", folder, "--minutes", minutes, "--batch", a.batch, "--device", a.device, "--threads", a.threads]
     common += ["--renderers", a.renderers, "--pool", a.pool, "--held-out", held_out(a, what["size"], light)]
-    common += ["--stream", stream(a, what["size"], what.get("tasks"), light), *a.compile]
+    common += ["--stream", stream(a, what["size"], what.get("tasks"), light)]
+    # The light model has one shape of batch, the transformer one for each kind of sample.
+    common += {"none": [], "parts": ["--compile" if light else "--fuse"], "whole": ["--compile"]}[a.compile]
     if light:
         words = [sys.executable, HERE / "train_light.py", *common]
     else:
         words = [sys.executable, HERE / "train.py", *common, "--ae", a.codec, "--tokenizer", a.codec / "tokenizer.json"]
-        words += ["--residual", residual(a), "--preset", a.preset, "--shift", what["shift"], "--first-seed", 1000000 * (1 + list(STAGES).index(name))]
-        words += ["--lr", a.lr, "--ema", 0.997, "--warmup", 5 if a.rehearse else 200, "--high", 0.4, "--shadow", 16, "--steps", a.steps]
+        words += ["--residual", residual(a), "--preset", a.preset, "--shift", what["shift"], "--lr", a.lr]
+        words += ["--warmup", 5 if a.rehearse else 60, "--ema", 0.997, "--high", 0.4, "--shadow", 16, "--steps", a.steps]
         names = list(STAGES)
+        words += ["--first-seed", 1000000 * (1 + names.index(name))]
         before = [a.out / n / "last.pt" for n in names[: names.index(name)]]
         before = [p for p in before if p.exists()] or ([a.init] if a.init else [])
         words += ["--init", before[-1]] if before else []
-    # A minute for the export.
-    if left(a) < (0.0 if a.rehearse else 2.0):
+    # A minute of it is for the export.
+    if left(a) < 2:
         raise Late
-    run(a, words + (["--session", left(a) - 1] if left(a) < 1e6 and not a.rehearse else []))
+    run(a, words + (["--session", left(a) - 1] if left(a) < 1e6 else []))
     lines = open(folder / "log.jsonl").read().splitlines()
     if json.loads(lines[-1])["time"] < 60 * minutes:
         raise Late
@@ -142,8 +145,8 @@ def table(a):
         rows = [json.loads(line) for line in open(path)] if path.exists() else []
         steps = [r for r in rows if "loss" in r]
         if steps:
-            last, per = steps[-1], a.batch
-            rate = last.get("rate", per * last.get("steps_a_second", 0))
+            last = steps[-1]
+            rate = last.get("rate", a.batch * last.get("steps_a_second", 0))
             of_peak = f"{last['of_peak']:.1%}" if "of_peak" in last else "–"
             print(f"{name:10}{rows[-1]['time'] / 60:9.1f}{last['step']:8}{rate:11.1f}{last.get('rendered', 0):12.1f}{of_peak:>9}"
                   f"  {steps[0]['loss']:.4f} → {last['loss']:.4f}")
@@ -170,13 +173,13 @@ def main():
     p.add_argument("--held", type=int, default=256, help="held-out samples")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    p.add_argument("--compile", action="store_const", const=["--compile"], default=[])
+    p.add_argument("--compile", choices=("none", "parts", "whole"), default="parts", help="whole: a graph for each kind of sample")
     p.add_argument("--rehearse", type=float, help="the same in so many seconds of training, as small as can be, on the CPU")
     a = p.parse_args()
     a.start = time.time()
     if a.rehearse:
         a.minutes, a.device, a.batch, a.pool, a.held, a.count = a.rehearse / 60, "cpu", 4, 256, 24, 48
-        a.renderers, a.threads, a.preset = 1, 1, "nano-s"
+        a.renderers, a.threads, a.preset, a.compile = 1, 1, "nano-s", "none"
     a.out.mkdir(parents=True, exist_ok=True)
     names = list(STAGES) if a.what == "all" else [a.what]
     total = sum(STAGES[n]["share"] for n in names)

@@ -1,4 +1,7 @@
-"""Feeds a trainer while it trains: processes that render, a bounded queue of their records, a bounded pool of samples."""
+"""Feeds a trainer while it trains: processes that render, a bounded queue of their records, a bounded pool of samples.
+
+    python feed.py    checks both
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import io
 import queue
 import shlex
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -167,3 +171,33 @@ class Feed:
         # A thread that computes while the interpreter ends brings it down.
         if self.thread and self.thread is not threading.current_thread():
             self.thread.join()
+
+
+def check():
+    """The pool keeps the newest; a feed gives what its processes write, and says why if they fail."""
+    ring, total = Ring(torch.device("cpu"), host=("b",)), 0
+    for i in range(0, 1000, 7):
+        rows = torch.arange(i, i + 7)
+        total += ring.put({"a": rows, "b": rows}, LEAST + 44 - total)
+    assert ring.n == total == LEAST + 44
+    kept = ring.take(np.arange(ring.n))
+    assert sorted(kept["a"].tolist()) == sorted(kept["b"].tolist()) == list(range(1001 - ring.n, 1001))
+    header = b'{"size": 16, "record_bytes": 8, "fields": [{"name": "id", "dtype": "u64", "shape": [], "offset": 0}]}'
+    write = f"import sys, struct; o = sys.stdout.buffer; h = {header!r}; o.write(b'INLAYDS1' + struct.pack('<I', len(h)) + h)"
+    write += "; o.write(struct.pack('<5Q', *range(5 * {seed}, 5 * {seed} + 5)))"
+    feed, found = Feed(shlex.join([sys.executable, "-c", write]), 2, 3, chunk=2), []
+    feed.drain(lambda rows: found.extend(rows["id"].tolist()), 4)
+    while len(found) < 40:
+        feed.check()
+        time.sleep(0.01)
+    feed.stop()
+    assert feed.size == 16 and len(set(found)) == len(found) and {15, 19, 20, 24} <= set(found), found
+    feed = Feed(shlex.join([sys.executable, "-c", "import sys; sys.exit('no pack {seed}')"]), 1, 0)
+    while feed.error is None:
+        time.sleep(0.01)
+    assert "exit code 1" in feed.error and "no pack 2" in feed.error, feed.error
+    print("What is rendered arrives, the oldest make room, and failures are told.")
+
+
+if __name__ == "__main__":
+    check()

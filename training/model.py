@@ -265,11 +265,16 @@ def grid(rows: int, cols: int, placed: torch.Tensor | None = None, frame: tuple[
     if placed is None:
         return own
     fh, fw = frame
-    whole = torch.tensor([0.0, 0.0, 1.0, 1.0], device=device)
-    p = torch.where(torch.isnan(placed), whole, placed)
+    p = torch.where(torch.isnan(placed), whole_frame(device), placed)
     u = torch.stack([(own[:, 0] + 0.5) / rows, (own[:, 1] + 0.5) / cols], -1)[None]
     low, high = p[:, None, 0:2], p[:, None, 2:4]
-    return (low + u * (high - low)) * torch.tensor([float(fh), float(fw)], device=device) - 0.5
+    sides = torch.where(torch.arange(2, device=device) == 0, float(fh), float(fw))
+    return (low + u * (high - low)) * sides - 0.5
+
+
+def whole_frame(device=None) -> torch.Tensor:
+    """Top, left, bottom, right of everything; made on the device, since a copy to it would wait for what it does."""
+    return (torch.arange(4, device=device) >= 2).float()
 
 
 def rope_table(positions: torch.Tensor, head_dim: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -361,6 +366,7 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(Block(c) for _ in range(c.layers))
         self.final_mod = nn.Linear(w, 2 * w)
         self.out = nn.Linear(w, TOKEN)
+        self.register_buffer("residual", torch.tensor(c.residual), persistent=False)
         for e in (self.index_embedding, self.role_embedding, self.control_embedding, self.level_embedding):
             nn.init.normal_(e.weight, std=0.5)
         for k, m in self.align.items():
@@ -505,7 +511,7 @@ class Transformer(nn.Module):
         start = torch.zeros_like(z)
         if base is not None:
             start[:, 0] = base if maps is None else torch.where(maps[:, None, None, None], 0.0, base)
-        return preconditioned(y, z, t, start, torch.tensor(self.c.residual, device=z.device))
+        return preconditioned(y, z, t, start, self.residual)
 
     def key_mask(self, n, outputs, text_x, text_lengths, images):
         """Additive [N, 1, 1, keys] mask of absent images and text padding, order: out, text, images; or None."""
@@ -599,8 +605,7 @@ def frame_positions(image: Image, rows: int, cols: int, device=None) -> torch.Te
     r, c = image.rows_cols
     if (r, c) == (rows, cols):
         return grid(r, c, device=device)
-    whole = torch.tensor([[0.0, 0.0, 1.0, 1.0]], device=device)
-    return grid(r, c, whole, (rows, cols))[0]
+    return grid(r, c, whole_frame(device)[None], (rows, cols))[0]
 
 
 class UniReal(nn.Module):

@@ -143,9 +143,9 @@ def placement_last(key, b, inputs):
         return key, b, inputs
     p = kinds.index(4)
     order = [i for i in range(len(kinds)) if i != p] + [p]
-    ids = b["ids"].clone()
+    ids = b["ids"]
     for new, old in enumerate(order):
-        ids[b["ids"] == 3 + old] = 3 + new
+        ids = torch.where(b["ids"] == 3 + old, 3 + new, ids)
     columns = order + list(range(len(order), 4))
     b = dict(b, ids=ids, **{k: b[k][:, columns] for k in ("level", "fit", "placed")})
     return (tuple(key[0][i] for i in order), key[1]), b, [inputs[i] for i in order]
@@ -272,6 +272,8 @@ def main():
     spread = float(np.mean(np.square(residual))) if residual else 1.0
     text, transformer = preset(a.preset, vocab, a.attention, a.prediction, residual)
     net = UniReal(text, transformer).to(device)
+    # What can't be compiled runs as it is: no reason to lose a run.
+    torch._dynamo.config.suppress_errors = True
     if a.fuse:
         model.fuse()
     ae = Autoencoder()
@@ -304,6 +306,7 @@ def main():
     if a.held_out:
         held.add(a.held_out.rstrip("/"))
     pending = [r.rstrip("/") for r in a.records]
+    peak = common.matmul_peak(device)
     feed = Feed(a.stream, a.renderers, seed) if a.stream else None
     failed = []
 
@@ -355,7 +358,7 @@ def main():
         run.begin()
     # A latent has eight pixels to a side's step; all of a run's pictures are of one size.
     meta["size"] = 8 * next(iter(samples.groups.values())).fields["z"].shape[-1]
-    cost, spent_flops, peak = Cost(net), 0, common.matmul_peak(device)
+    cost, spent_flops = Cost(net), 0
     print(f"{device}: {peak / 1e12:.3g} TFLOP/s in a bf16 product, {samples.count} samples, {meta['size']} px", flush=True)
     rng = np.random.default_rng(a.seed * 7919 + step)
     progress = tqdm(total=int(a.minutes * 60), unit="s", mininterval=5)
@@ -387,6 +390,7 @@ def main():
     objective = loss_of
     if a.compile:
         # A graph for each signature and order of its inputs, so text is not cut, and who lacks a reference always told.
+        torch._dynamo.config.cache_size_limit = 256
         torch._dynamo.config.cache_size_limit = 256
         objective = torch.compile(loss_of, dynamic=False)
     share = lambda: min(1.0, step / a.stop) if a.stop else run.share
