@@ -398,6 +398,30 @@ fn a_rerun_finds_its_pictures_or_asks_for_them() {
 }
 
 #[test]
+fn a_step_of_flux2_is_measured_without_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = "bench flux2 --device cpu --size 16 --references 1 --blocks 1,1 --repeats 1 --json";
+    let (code, out, err) = inlay(line, folder.path());
+    assert_eq!(code, 0, "{err}");
+    let figures: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(figures["blocks"], serde_json::json!([1, 1]));
+    assert_eq!(figures["tokens"], 512 + 2);
+    assert!(figures["step_s"].as_f64().unwrap() > 0.0);
+    fails(
+        "bench flux2 --blocks 5",
+        folder.path(),
+        2,
+        "--blocks takes two numbers, double and single blocks, such as 5,20",
+    );
+    fails(
+        "bench flux2 --size 100",
+        folder.path(),
+        2,
+        "--size 100 is no multiple of 16",
+    );
+}
+
+#[test]
 fn the_bench_prints_its_figures_as_json() {
     let folder = studio();
     let at = folder.path();

@@ -280,7 +280,7 @@ pub struct Flux2BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
     pub outputs: u32,
     /// Double and single blocks, for machines on which 5,20 (7.8 GB in half precision) are too many
-    #[arg(long, value_name = "D,S", value_delimiter = ',', num_args = 2, value_parser = clap::value_parser!(u8).range(1..=40))]
+    #[arg(long, value_name = "D,S", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=40))]
     pub blocks: Option<Vec<u8>>,
     /// How often a step is taken; the median counts
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]

@@ -77,10 +77,15 @@ pub fn run_flux2(args: &Flux2BenchArgs) -> Result<(), CliError> {
             args.size
         )));
     }
-    let blocks = args.blocks.as_deref().and_then(|blocks| match *blocks {
-        [double, single] => Some([usize::from(double), usize::from(single)]),
-        _ => None,
-    });
+    let blocks = match args.blocks.as_deref() {
+        None => None,
+        Some(&[double, single]) => Some([usize::from(double), usize::from(single)]),
+        Some(_) => {
+            return Err(CliError::usage(
+                "--blocks takes two numbers, double and single blocks, such as 5,20",
+            ));
+        }
+    };
     let options = Flux2BenchOptions {
         size: args.size as usize,
         references: args.references as usize,

@@ -192,23 +192,4 @@ mod tests {
         let rest = 64 * (16 + 48 + 32 + 64) + (6 + 6 + 3 + 2) * 64 * 64 + 16 * 64;
         assert_eq!(net.parameters(), streams + singles + rest as u64);
     }
-
-    #[test]
-    fn a_step_of_a_few_tokens_is_measured() {
-        let options = Flux2BenchOptions {
-            size: 32,
-            references: 1,
-            outputs: 1,
-            blocks: Some([1, 1]),
-            repeats: 1,
-        };
-        let mut told = Vec::new();
-        let report = run(&Device::Cpu, &options, &mut |what| {
-            told.push(what.to_owned())
-        })
-        .unwrap();
-        assert_eq!(told.len(), 3);
-        assert_eq!(report.tokens, TEXT_TOKENS + 8);
-        assert!(report.step_s > 0.0 && report.step_gflops > 0.0 && report.share > 0.0);
-    }
 }
