@@ -62,10 +62,16 @@ fn without_article(name: &str) -> &str {
         .unwrap_or(name)
 }
 
+/// What an artist calls an object at times that a picture or a place points at.
+fn thing(rng: &mut ChaCha8Rng) -> Option<&'static str> {
+    rng.random_bool(0.12)
+        .then(|| *["object", "thing", "item"].choose(rng).unwrap_or(&"object"))
+}
+
 /// "red chair", "chair" or "object".
 fn noun(object: &Object, vague: bool, rng: &mut ChaCha8Rng) -> String {
-    if vague && rng.random_bool(0.12) {
-        return (*["object", "thing", "item"].choose(rng).unwrap_or(&"object")).to_owned();
+    if vague && let Some(thing) = thing(rng) {
+        return thing.to_owned();
     }
     match object.colours.as_slice() {
         [] => object.name.clone(),
@@ -96,6 +102,34 @@ fn side_words(side: Side, rng: &mut ChaCha8Rng) -> &'static str {
 struct Words(Vec<(&'static str, String)>);
 
 impl Words {
+    /// Words for an object called `noun` at `u`, and for the inputs of a plan.
+    fn of(plan: &Plan, noun: &str, u: f32, rng: &mut ChaCha8Rng) -> Self {
+        let an = format!("{} {noun}", article(noun));
+        let mut words = vec![
+            ("noun", noun.to_owned()),
+            ("the", format!("the {noun}")),
+            ("The", format!("The {noun}")),
+            ("An", capitalised(&an)),
+            ("an", an),
+            ("side", side_words(Side::of(u), rng).to_owned()),
+        ];
+        let inputs = plan.inputs();
+        for (hole, input) in [
+            ("C", Input::Canvas),
+            ("A", Input::Asset(0)),
+            ("B", Input::Asset(1)),
+            ("D", Input::Asset(2)),
+            ("P", Input::Placement),
+            ("K", Input::Map(plan.control)),
+            ("F", Input::MaskFrom),
+            ("M", Input::Mask),
+        ] {
+            let at = inputs.iter().position(|&i| i == input);
+            words.extend(at.map(|at| (hole, format!("IMG{}", at + 1))));
+        }
+        Self(words)
+    }
+
     /// The phrase with its holes filled; `None` if one can't be.
     fn fill(&self, phrase: &str) -> Option<String> {
         let mut text = String::with_capacity(phrase.len() * 2);
@@ -213,14 +247,9 @@ fn way(u: f32, v: f32) -> String {
 
 /// The caption of a plan of which `facts` are known.
 pub fn caption(pack: &Pack, plan: &Plan, facts: &Facts, rng: &mut ChaCha8Rng) -> Caption {
-    let inputs = plan.inputs();
-    let word = |input: Input| {
-        let at = inputs.iter().position(|&i| i == input)?;
-        Some(format!("IMG{}", at + 1))
-    };
     let subject = &pack.objects[facts.objects[0]];
     // Where a picture or a place points at it, an artist may call it a thing.
-    let vague = word(Input::Asset(0)).is_some() || plan.task == Task::Remove;
+    let vague = plan.inputs().contains(&Input::Asset(0)) || plan.task == Task::Remove;
     let recoloured = match facts.change {
         Some((Change::Recoloured(new), backward)) => Some((new, backward)),
         _ => None,
@@ -231,18 +260,8 @@ pub fn caption(pack: &Pack, plan: &Plan, facts: &Facts, rng: &mut ChaCha8Rng) ->
         Some(_) => subject.name.clone(),
         None => noun(subject, vague, rng),
     };
-    let mut words = Words(vec![
-        ("the", format!("the {noun_words}")),
-        ("The", format!("The {noun_words}")),
-        ("an", format!("{} {noun_words}", article(&noun_words))),
-        (
-            "An",
-            capitalised(&format!("{} {noun_words}", article(&noun_words))),
-        ),
-        ("side", side_words(Side::of(facts.u), rng).to_owned()),
-    ]);
+    let mut words = Words::of(plan, &noun_words, facts.u, rng);
     let mut all = vec![format!("{} {noun_words}", article(&noun_words))];
-    words.0.push(("noun", noun_words));
     for (at, &object) in facts.objects.iter().enumerate().skip(1) {
         let other = noun(&pack.objects[object], false, rng);
         if let Some(hole) = ["", "b", "d"].get(at) {
@@ -258,18 +277,6 @@ pub fn caption(pack: &Pack, plan: &Plan, facts: &Facts, rng: &mut ChaCha8Rng) ->
         words
             .0
             .push(("from", side_words(Side::of(from), rng).to_owned()));
-    }
-    for (hole, input) in [
-        ("C", Input::Canvas),
-        ("A", Input::Asset(0)),
-        ("B", Input::Asset(1)),
-        ("D", Input::Asset(2)),
-        ("P", Input::Placement),
-        ("K", Input::Map(plan.control)),
-        ("F", Input::MaskFrom),
-        ("M", Input::Mask),
-    ] {
-        words.0.extend(word(input).map(|w| (hole, w)));
     }
     let map = match plan.control {
         ControlKind::Depth => "depth map",
@@ -310,6 +317,19 @@ pub fn caption(pack: &Pack, plan: &Plan, facts: &Facts, rng: &mut ChaCha8Rng) ->
             .0
             .push(("rel", related(relation, &format!("the {other}"), rng)));
     }
+    said(plan, facts, &words, rng)
+}
+
+/// The caption of a plan for a film, of whose object no more is known than a name and where it is.
+pub fn filmed(plan: &Plan, name: &str, u: f32, rng: &mut ChaCha8Rng) -> Caption {
+    let facts = Facts { u, ..Facts::of(0) };
+    let noun = thing(rng).unwrap_or(without_article(name));
+    let words = Words::of(plan, noun, u, rng);
+    said(plan, &facts, &words, rng)
+}
+
+/// One of a plan's phrases in these words, and its tags.
+fn said(plan: &Plan, facts: &Facts, words: &Words, rng: &mut ChaCha8Rng) -> Caption {
     let phrases = phrases(plan, facts);
     // Without a mask only words can say where an object goes: phrases that say so, then.
     let placed = matches!(plan.task, Task::InsertReference | Task::InsertWords);

@@ -227,11 +227,10 @@ fn video(args: &VideoArgs) -> anyhow::Result<()> {
         object: args.object.clone(),
         caption: args.caption.clone(),
     };
+    // Read first: where that fails no folder is left behind.
+    let films = films(&args.source, args.size, args.rate)?;
     let mut shards = Shards::create(&args.out, "video", args.size, args.shard)?;
-    for (at, film) in films(&args.source, args.size, args.rate)?
-        .iter()
-        .enumerate()
-    {
+    for (at, film) in films.iter().enumerate() {
         let mut records = samples(film, &words, args.seed + at as u64);
         for record in &mut records {
             record.tokens = tokens::tokens(tokenizer.as_ref(), &record.text)?;

@@ -3,6 +3,7 @@
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
+use rand_chacha::ChaCha8Rng;
 
 pub use super::task::{Task, Weights};
 use crate::doc::{ControlKind, Level};
@@ -44,6 +45,17 @@ pub enum AssetGround {
     Scene,
 }
 
+impl AssetGround {
+    /// A cut-out's ground, grey mostly.
+    fn plain(rng: &mut ChaCha8Rng) -> Self {
+        Self::Plain(match rng.random_range(0..8) {
+            0..6 => [128; 3],
+            6 => [255; 3],
+            _ => std::array::from_fn(|_| rng.random_range(20..236)),
+        })
+    }
+}
+
 /// A sample before it is rendered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -74,6 +86,13 @@ pub struct Plan {
     /// The object's share of the mask is told.
     pub fit_known: bool,
 }
+
+/// How often insertion with reference has a mask.
+const MASKED: f64 = 0.90;
+/// How often it has a placement control: the program lays a collage under most jobs (pipeline::collage).
+const PLACED: f64 = 0.7;
+/// How often an insertion with a mask gives the object's mask as well.
+const JOINT: f64 = 0.06;
 
 /// Draws plans from one pack.
 pub struct Planner {
@@ -148,7 +167,7 @@ impl Planner {
         }
         let level = {
             let masked = match task {
-                Task::InsertReference => rng.random_bool(0.90),
+                Task::InsertReference => rng.random_bool(MASKED),
                 Task::InsertWords => rng.random_bool(0.80),
                 Task::Remove => rng.random_bool(0.92),
                 Task::Customise => assets == 1 && rng.random_bool(0.4),
@@ -193,9 +212,8 @@ impl Planner {
             wish,
             asset_file,
             level,
-            // The program lays a collage under most jobs (pipeline::collage).
             placement: match task {
-                Task::InsertReference => rng.random_bool(0.7),
+                Task::InsertReference => rng.random_bool(PLACED),
                 Task::Remove | Task::Move => masked && rng.random_bool(0.75),
                 _ => false,
             },
@@ -205,7 +223,7 @@ impl Planner {
             backward: rng.random_bool(0.5),
             joint: masked
                 && matches!(task, Task::InsertReference | Task::InsertWords)
-                && rng.random_bool(0.06),
+                && rng.random_bool(JOINT),
             asset_ground,
             fit_known: rng.random_bool(0.5),
             seed: rng.random(),
@@ -231,6 +249,32 @@ pub enum Input {
 }
 
 impl Plan {
+    /// Insertion with reference in a film, with the inputs of the simulator's samples as often as there. Nothing is
+    /// staged; what was filmed is a photograph.
+    pub fn filmed(rng: &mut ChaCha8Rng) -> Self {
+        let level = rng.random_bool(MASKED).then(|| Level::sample(rng));
+        Self {
+            task: Task::InsertReference,
+            wish: Wish {
+                backdrop: Backdrop::Photo(0),
+                parts: Vec::new(),
+                u: 0.5,
+                extent: 0.5,
+            },
+            asset_file: 0,
+            level,
+            placement: rng.random_bool(PLACED),
+            assets: 1,
+            control: ControlKind::Mask,
+            change: ChangeKind::Absent,
+            backward: false,
+            joint: level.is_some() && rng.random_bool(JOINT),
+            asset_ground: AssetGround::plain(rng),
+            fit_known: rng.random_bool(0.5),
+            seed: rng.random(),
+        }
+    }
+
     /// The object it is about, by position in [`Pack::objects`].
     pub fn subject(&self) -> usize {
         self.wish.parts[0].object

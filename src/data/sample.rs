@@ -93,7 +93,8 @@ impl Maker {
                 continue;
             };
             let facts = pictures.facts.clone();
-            let Some(mut record) = self.inputs(&plan, pictures, &mut rng) else {
+            let Some(mut record) = recorded(&plan, pictures, self.size, self.pack.split, &mut rng)
+            else {
                 continue;
             };
             record.id = index;
@@ -130,117 +131,123 @@ impl Maker {
         let mut words = generator(self.seed, index, 2 * attempt + 1);
         caption(&self.pack, plan, facts, &mut words)
     }
+}
 
-    fn inputs(&self, plan: &Plan, mut pictures: Pictures, rng: &mut ChaCha8Rng) -> Option<Record> {
-        let size = self.size;
-        let side = size as u32;
-        let mut changed = vec![255; size * size];
-        if let (Some(canvas), Some((PICTURE, target))) =
-            (&pictures.canvas, pictures.outputs.first_mut())
-        {
-            for (i, (from, to)) in canvas.iter().zip(target).enumerate() {
-                let same = (0..3).all(|c| from[c].abs_diff(to[c]) <= TOLERANCE);
-                if same && pictures.still {
-                    *to = *from;
-                }
-                if *to == *from {
-                    changed[i] = 0;
-                }
+/// The pictures of a plan as a record without its text; `None` if its masks can't be drawn.
+pub fn recorded(
+    plan: &Plan,
+    mut pictures: Pictures,
+    size: usize,
+    split: Split,
+    rng: &mut ChaCha8Rng,
+) -> Option<Record> {
+    let side = size as u32;
+    let mut changed = vec![255; size * size];
+    if let (Some(canvas), Some((PICTURE, target))) =
+        (&pictures.canvas, pictures.outputs.first_mut())
+    {
+        for (i, (from, to)) in canvas.iter().zip(target).enumerate() {
+            let same = (0..3).all(|c| from[c].abs_diff(to[c]) <= TOLERANCE);
+            if same && pictures.still {
+                *to = *from;
+            }
+            if *to == *from {
+                changed[i] = 0;
             }
         }
-        let mask = |exact: &[u8], rng: &mut ChaCha8Rng| -> Option<(Plane, f32)> {
-            let exact = Plane::from_values(side, side, exact.to_vec())?;
-            let mask = drawn(&exact, plan.level?, rng);
-            let area = |p: &Plane| p.values().iter().filter(|&&v| v >= 128).count() as f32;
-            let fit = (area(&exact) / area(&mask).max(1.0)).min(1.0);
-            Some((mask, fit))
-        };
-        let to_mask = match (&pictures.hole, plan.level) {
-            (Some(hole), _) => Some((hole.clone(), f32::NAN)),
-            (None, Some(_)) => Some(mask(&pictures.object, rng)?),
-            (None, None) => None,
-        };
-        let from_mask = match &pictures.before {
-            Some(before) => Some(mask(before, rng)?),
-            None => None,
-        };
-        // A hole says where to paint, not where the object goes.
-        let region = to_mask
-            .as_ref()
-            .filter(|_| pictures.hole.is_none())
-            .and_then(|(m, _)| m.bounds())
-            .map(|(x0, y0, x1, y1)| [y0, x0, y1, x1].map(|v| v as f32 / size as f32));
-        if plan.placement && plan.assets == 0 {
-            let canvas = pictures.canvas.as_ref()?;
-            let (to, _) = to_mask.as_ref()?;
-            pictures.placement = Some(match &from_mask {
-                Some((from, _)) => moved(canvas, from, to, size)?,
-                None => cleared(canvas, to, size),
-            });
-        }
-        let mut inputs = Vec::with_capacity(4);
-        for slot in plan.inputs() {
-            let mut input = Input {
-                role: Role::Control.index() as u8,
-                kind: NONE,
-                level: NONE,
-                fit: f32::NAN,
-                placed: [f32::NAN; 4],
-                picture: Vec::new(),
-            };
-            match slot {
-                Slot::Canvas => {
-                    input.role = Role::Canvas.index() as u8;
-                    input.picture = pictures.canvas.clone()?;
-                }
-                Slot::Asset(at) => {
-                    input.role = Role::Asset.index() as u8;
-                    if at == 0 {
-                        input.placed = region.unwrap_or([f32::NAN; 4]);
-                    }
-                    input.picture = std::mem::take(&mut pictures.assets.get_mut(at)?.picture);
-                }
-                Slot::Placement => {
-                    input.kind = ControlKind::Placement.index() as u8;
-                    input.picture = pictures.placement.take()?;
-                }
-                Slot::Map(kind) => {
-                    input.kind = kind.index() as u8;
-                    input.picture = pictures.map.take()?;
-                }
-                Slot::MaskFrom | Slot::Mask => {
-                    let (mask, fit) = match slot {
-                        Slot::Mask => to_mask.as_ref()?,
-                        _ => from_mask.as_ref()?,
-                    };
-                    input.kind = ControlKind::Mask.index() as u8;
-                    // What is filled follows a hole's edge exactly.
-                    input.level = match pictures.hole {
-                        Some(_) => Level::Exact.index() as u8,
-                        None => plan.level?.index() as u8,
-                    };
-                    if plan.fit_known {
-                        input.fit = *fit;
-                    }
-                    input.picture = mask.values().iter().map(|&v| [v; 3]).collect();
-                }
-            }
-            inputs.push(input);
-        }
-        let still = u16::from(pictures.canvas.is_some() && pictures.still);
-        let held_out = u16::from(self.pack.split == Split::Heldout);
-        Some(Record {
-            id: 0,
-            seed: plan.seed,
-            task: plan.task as u16,
-            flags: still | held_out << 1,
-            inputs,
-            outputs: pictures.outputs,
-            tokens: Vec::new(),
-            text: String::new(),
-            object: pictures.object,
-            changed,
-            asset_object: pictures.assets.into_iter().next().map(|a| a.object),
-        })
     }
+    let mask = |exact: &[u8], rng: &mut ChaCha8Rng| -> Option<(Plane, f32)> {
+        let exact = Plane::from_values(side, side, exact.to_vec())?;
+        let mask = drawn(&exact, plan.level?, rng);
+        let area = |p: &Plane| p.values().iter().filter(|&&v| v >= 128).count() as f32;
+        let fit = (area(&exact) / area(&mask).max(1.0)).min(1.0);
+        Some((mask, fit))
+    };
+    let to_mask = match (&pictures.hole, plan.level) {
+        (Some(hole), _) => Some((hole.clone(), f32::NAN)),
+        (None, Some(_)) => Some(mask(&pictures.object, rng)?),
+        (None, None) => None,
+    };
+    let from_mask = match &pictures.before {
+        Some(before) => Some(mask(before, rng)?),
+        None => None,
+    };
+    // A hole says where to paint, not where the object goes.
+    let region = to_mask
+        .as_ref()
+        .filter(|_| pictures.hole.is_none())
+        .and_then(|(m, _)| m.bounds())
+        .map(|(x0, y0, x1, y1)| [y0, x0, y1, x1].map(|v| v as f32 / size as f32));
+    if plan.placement && plan.assets == 0 {
+        let canvas = pictures.canvas.as_ref()?;
+        let (to, _) = to_mask.as_ref()?;
+        pictures.placement = Some(match &from_mask {
+            Some((from, _)) => moved(canvas, from, to, size)?,
+            None => cleared(canvas, to, size),
+        });
+    }
+    let mut inputs = Vec::with_capacity(4);
+    for slot in plan.inputs() {
+        let mut input = Input {
+            role: Role::Control.index() as u8,
+            kind: NONE,
+            level: NONE,
+            fit: f32::NAN,
+            placed: [f32::NAN; 4],
+            picture: Vec::new(),
+        };
+        match slot {
+            Slot::Canvas => {
+                input.role = Role::Canvas.index() as u8;
+                input.picture = pictures.canvas.clone()?;
+            }
+            Slot::Asset(at) => {
+                input.role = Role::Asset.index() as u8;
+                if at == 0 {
+                    input.placed = region.unwrap_or([f32::NAN; 4]);
+                }
+                input.picture = std::mem::take(&mut pictures.assets.get_mut(at)?.picture);
+            }
+            Slot::Placement => {
+                input.kind = ControlKind::Placement.index() as u8;
+                input.picture = pictures.placement.take()?;
+            }
+            Slot::Map(kind) => {
+                input.kind = kind.index() as u8;
+                input.picture = pictures.map.take()?;
+            }
+            Slot::MaskFrom | Slot::Mask => {
+                let (mask, fit) = match slot {
+                    Slot::Mask => to_mask.as_ref()?,
+                    _ => from_mask.as_ref()?,
+                };
+                input.kind = ControlKind::Mask.index() as u8;
+                // What is filled follows a hole's edge exactly.
+                input.level = match pictures.hole {
+                    Some(_) => Level::Exact.index() as u8,
+                    None => plan.level?.index() as u8,
+                };
+                if plan.fit_known {
+                    input.fit = *fit;
+                }
+                input.picture = mask.values().iter().map(|&v| [v; 3]).collect();
+            }
+        }
+        inputs.push(input);
+    }
+    let still = u16::from(pictures.canvas.is_some() && pictures.still);
+    let held_out = u16::from(split == Split::Heldout);
+    Some(Record {
+        id: 0,
+        seed: plan.seed,
+        task: plan.task as u16,
+        flags: still | held_out << 1,
+        inputs,
+        outputs: pictures.outputs,
+        tokens: Vec::new(),
+        text: String::new(),
+        object: pictures.object,
+        changed,
+        asset_object: pictures.assets.into_iter().next().map(|a| a.object),
+    })
 }

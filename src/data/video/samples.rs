@@ -5,7 +5,8 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::frames::Film;
-use super::motion::{background, motion, objects};
+use super::insertion::insertions;
+use super::motion::{NOISE, cleared, exposed, is_ghost, motion, objects};
 use crate::data::caption::Caption;
 use crate::data::mask::drawn;
 use crate::data::record::{Input, MASK, NONE, PICTURE, Record};
@@ -26,8 +27,8 @@ pub struct Words {
 /// The smallest moving object, as a share of the frame.
 const LEAST: f32 = 0.006;
 
-/// The records of a film: pairs of frames, and where the camera stands still insertion, removal, moving and
-/// segmentation of what moves. Tokens are left to whoever writes them.
+/// The records of a film: pairs of frames, and where the camera stands still insertion (by words and with
+/// reference), removal, moving and segmentation of what moves. Tokens are left to whoever writes them.
 pub fn samples(film: &Film, words: &Words, seed: u64) -> Vec<Record> {
     let count = film.frames.len();
     let mut made = Vec::new();
@@ -37,15 +38,17 @@ pub fn samples(film: &Film, words: &Words, seed: u64) -> Vec<Record> {
     let rng = &mut generator(seed, 0, 0);
     let fixed = (1..count)
         .all(|i| motion(&film.frames[0], &film.frames[i], film.size).camera == [0.0, 0.0]);
-    let masks: Vec<Vec<Vec<u8>>> = if fixed && count >= 5 {
-        let behind = background(&film.frames);
-        film.frames
-            .iter()
-            .map(|frame| objects(frame, &behind, film.size, LEAST))
-            .collect()
-    } else {
-        vec![Vec::new(); count]
-    };
+    // What is behind each frame, in its exposure, and what is before that.
+    let mut behind: Vec<Vec<[u8; 3]>> = Vec::new();
+    let mut masks: Vec<Vec<Vec<u8>>> = vec![Vec::new(); count];
+    if fixed && count >= 5 {
+        let clear = cleared(&film.frames, film.size, LEAST);
+        behind.extend(film.frames.iter().map(|frame| exposed(&clear, frame)));
+        for ((found, frame), behind) in masks.iter_mut().zip(&film.frames).zip(&behind) {
+            *found = objects(frame, behind, film.size, LEAST);
+            found.retain(|mask| !is_ghost(frame, behind, mask, film.size));
+        }
+    }
     let maker = Pairs { film, words };
     // Neighbours first, then frames farther apart.
     for step in [1, 3, 7] {
@@ -75,6 +78,7 @@ pub fn samples(film: &Film, words: &Words, seed: u64) -> Vec<Record> {
             made.extend(maker.edited(Task::Move, i, j, &masks[j][0], Some(mask), rng));
         }
     }
+    made.extend(insertions(film, maker.object(), &behind, &masks, rng));
     for (id, record) in made.iter_mut().enumerate() {
         record.id = id as u64;
         record.seed = seed;
@@ -113,7 +117,7 @@ impl Pairs<'_> {
         if let (Some(canvas), (PICTURE, to)) = (inputs.first(), &target) {
             for (i, (a, b)) in canvas.picture.iter().zip(to).enumerate() {
                 // Compression and noise change every pixel a little.
-                if (0..3).all(|c| a[c].abs_diff(b[c]) <= 12) {
+                if (0..3).all(|c| a[c].abs_diff(b[c]) <= NOISE) {
                     changed[i] = 0;
                 }
             }
