@@ -1,7 +1,7 @@
 //! The numbers of a job: outputs, seed, steps, guidance, strength, and how masked places come about.
 
 use eframe::egui::containers::menu::{MenuButton, MenuConfig};
-use eframe::egui::{self, PopupCloseBehavior, RichText, Ui};
+use eframe::egui::{self, PopupCloseBehavior, RichText, Stroke, Ui};
 
 use super::commands::Command;
 use super::icons::{self, Icon};
@@ -128,7 +128,7 @@ fn more(ui: &mut Ui, session: &Session, narrow: bool, out: &mut Vec<Action>) {
     let (button, _) = MenuButton::new(text).config(stays).ui(ui, |ui| {
         ui.set_width(MORE);
         ui.visuals_mut().widgets.inactive.weak_bg_fill = fill;
-        if narrow {
+        if narrow && takes(session, |model| model.takes_image_guidance) {
             ui.horizontal(|ui| image_guidance(ui, session, out));
         }
         ui.horizontal(|ui| strength(ui, session, out));
@@ -200,6 +200,8 @@ const MODES: [(Option<MaskedMode>, &str, &str); 4] = [
 /// How masked places come about, for models that know several ways.
 fn modes(ui: &mut Ui, now: Option<MaskedMode>, session: &Session, out: &mut Vec<Action>) {
     ui.label(RichText::new("Masked places").color(Palette::of(ui).weak));
+    // Circles that are as light as what lies around them can't be seen.
+    ui.visuals_mut().widgets.inactive.bg_stroke = Stroke::new(1.0, Palette::of(ui).weak);
     for (mode, name, tip) in MODES {
         if ui.radio(now == mode, name).on_hover_text(tip).clicked() && now != mode {
             out.push(session.settings_with(|s| s.masked.mode = mode));
