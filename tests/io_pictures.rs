@@ -294,3 +294,33 @@ fn moving_pictures_give_their_first_frame_and_say_so() {
         [warning]
     );
 }
+
+#[test]
+fn photographs_of_phones_come_in_as_they_look() {
+    use image::ImageEncoder;
+
+    let folder = tempfile::tempdir().unwrap();
+    let written = |name: &str, profile: Vec<u8>| {
+        let path = folder.path().join(name);
+        let mut encoder =
+            image::codecs::png::PngEncoder::new(std::fs::File::create(&path).unwrap());
+        encoder.set_icc_profile(profile).unwrap();
+        let pixels = [200, 100, 60].repeat(6);
+        encoder
+            .write_image(&pixels, 3, 2, image::ExtendedColorType::Rgb8)
+            .unwrap();
+        path
+    };
+    let p3 = moxcms::ColorProfile::new_display_p3().encode().unwrap();
+    let loaded = inlay::io::load(&written("phone.png", p3)).unwrap();
+    assert!(loaded.warnings.is_empty());
+    let [r, g, b, a] = loaded.picture.pixel(2, 1);
+    assert!(
+        r.abs_diff(215) <= 1 && g.abs_diff(93) <= 1 && b.abs_diff(47) <= 1,
+        "{r} {g} {b}"
+    );
+    assert_eq!(a, 255);
+    let loaded = inlay::io::load(&written("broken.png", vec![7; 200])).unwrap();
+    assert_eq!(loaded.picture.pixel(2, 1), [200, 100, 60, 255]);
+    assert!(loaded.warnings[0].starts_with("the picture's colour profile can't be read"));
+}

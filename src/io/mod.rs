@@ -3,6 +3,7 @@
 //! Everything that is written goes through [`save`], which never leaves half a file behind.
 
 pub mod base64;
+mod colour;
 pub mod cutout;
 pub mod error;
 pub mod header;

@@ -7,6 +7,7 @@ use std::path::Path;
 use image::codecs::{bmp, gif, jpeg, png, tiff, webp};
 use image::{DynamicImage, ImageDecoder, ImageError, Limits};
 
+use super::colour::to_srgb;
 use super::error::PictureError;
 use super::header::{self, Format};
 use crate::doc::Picture;
@@ -114,6 +115,18 @@ pub(super) fn decode_image(
         ),
     }?;
     let mut warnings = Vec::new();
+    let (image, profile) = image;
+    let (image, error) = match profile {
+        None => (image, None),
+        Some(profile) => to_srgb(image, &profile),
+    };
+    if let Some(error) = error {
+        tracing::debug!("{error}");
+        warnings.push(format!(
+            "the picture's colour profile can't be read, its colours are taken for sRGB: {}",
+            path.display()
+        ));
+    }
     if header::is_animated(bytes, format) {
         warnings.push(format!(
             "the picture is animated, only its first frame is used: {}",
@@ -133,15 +146,17 @@ fn check_size(width: u32, height: u32, path: &Path) -> Result<(), PictureError> 
     }
 }
 
+/// The decoded picture with its ICC profile.
 fn upright(
     mut decoder: impl ImageDecoder,
     mut limits: Limits,
     path: &Path,
-) -> Result<DynamicImage, PictureError> {
+) -> Result<(DynamicImage, Option<Vec<u8>>), PictureError> {
     let (width, height) = decoder.dimensions();
     check_size(width, height, path)?;
     // A picture whose rotation can't be read is shown as it is stored.
     let orientation = decoder.orientation();
+    let profile = decoder.icc_profile().ok().flatten();
     limits
         .reserve(decoder.total_bytes())
         .and_then(|()| decoder.set_limits(limits))
@@ -150,7 +165,7 @@ fn upright(
             if let Ok(orientation) = orientation {
                 image.apply_orientation(orientation);
             }
-            image
+            (image, profile)
         })
         .map_err(|error| from_image(error, path))
 }
