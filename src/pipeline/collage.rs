@@ -4,12 +4,13 @@
 //! A small model need not invent what can be pasted or filled in: it gets that as a placement control and mends
 //! pose, light, contact and shadow.
 
+use super::canvas::CanvasPart;
 use super::error::PipelineError;
 use super::event::CropRect;
 use super::frame::Frame;
 use super::generator::{Cancel, GeneratorInfo, InputImage, Inputs};
 use super::light::{Light, LightInput, unlike};
-use super::prepare::{CanvasPart, Lamp, canvas_rgb, collage_ground, cut, go_on, key, window_in};
+use super::prepare::{Lamp, canvas_rgb, collage_ground, cut, go_on, key, window_in};
 use super::read::{cut_out_bounds, rgb};
 use super::resample::{Window, resampled};
 use super::start::start;

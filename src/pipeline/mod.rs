@@ -3,6 +3,7 @@
 mod ask;
 mod asset;
 pub mod blend;
+mod canvas;
 mod collage;
 mod colour;
 pub mod detail;

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use super::asset::asset_image;
-use super::collage::{Cover, add_collage, opaque};
-use super::detail::Base;
+use super::canvas::CanvasPart;
+use super::collage::add_collage;
 use super::error::PipelineError;
 use super::event::CropRect;
 use super::frame::Frame;
 use super::generator::{Cancel, Family, GeneratorInfo, InputImage, Inputs};
-use super::join::Own;
 use super::light::{Light, LightInput};
 use super::read::{grey, on_ground, plane, rgb};
 use super::resample::{Window, resampled};
@@ -29,72 +28,6 @@ pub(super) struct Prepared {
     pub frame: Frame,
     /// The canvas, for jobs that have one.
     pub canvas: Option<CanvasPart>,
-}
-
-/// The canvas as far as the job is concerned.
-pub(super) struct CanvasPart {
-    /// The whole canvas.
-    pub picture: Arc<Picture>,
-    /// The crop at the model's size, RGB in 0..1.
-    pub rgb: Vec<f32>,
-    /// What may change in the crop, of the crop's size; `None` if everything may.
-    pub region: Option<Arc<Region>>,
-    /// The crop with what was laid into it, of the crop's size; `None` if nothing was.
-    pub collage: Option<(Arc<Picture>, Cover)>,
-    /// The collage with its objects in the light they came in; `None` if the model gave them no other.
-    pub own: Option<Arc<Picture>>,
-    /// The collage is in the model's light.
-    pub lit: bool,
-}
-
-impl CanvasPart {
-    /// The crop with what was laid into it.
-    pub fn collage(&self) -> Option<&Arc<Picture>> {
-        self.collage.as_ref().map(|(picture, _)| picture)
-    }
-
-    /// Takes down what was laid into the crop: RGB in 0..1, of the crop's size.
-    pub fn lay(&mut self, laid: Vec<f32>, own: Option<Vec<f32>>, size: (u32, u32), cover: Cover) {
-        let picture = |values: &[f32]| Arc::new(opaque(values, size.0, size.1));
-        self.own = own.as_deref().map(picture);
-        self.collage = Some((picture(&laid), cover));
-    }
-
-    /// The canvas with what was laid into it, as the model's picture would show it.
-    pub fn base(&self, frame: &Frame) -> Base {
-        let Some((collage, cover)) = &self.collage else {
-            return Base::plain(self.rgb.clone());
-        };
-        let values = at_models_size(collage, frame);
-        match cover {
-            Cover::Unknown => Base::unlike(values, &self.rgb),
-            Cover::Objects(cover) => Base::covered(values, cover.clone()),
-            Cover::OnFilled(cover) => Base::filled(values, cover.clone()),
-        }
-    }
-
-    /// The collage with its objects in the light they came in, if the model gave them another.
-    pub fn own(&self, frame: &Frame) -> Option<Own> {
-        let collage = Arc::clone(self.own.as_ref()?);
-        Some(Own {
-            small: at_models_size(&collage, frame),
-            collage,
-        })
-    }
-}
-
-/// An opaque picture of the crop's size at the model's: RGB in 0..1.
-fn at_models_size(picture: &Picture, frame: &Frame) -> Vec<f32> {
-    let whole = Window {
-        x: 0.0,
-        y: 0.0,
-        width: f64::from(picture.width()),
-        height: f64::from(picture.height()),
-    };
-    let size = (frame.width as usize, frame.height as usize);
-    resampled(whole, size, 3, &mut |y, x, row| {
-        rgb(picture, y, x, row, &|_, _| [0; 3]);
-    })
 }
 
 /// What may change, of the crop's size.

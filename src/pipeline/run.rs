@@ -8,6 +8,7 @@ use candle_core::Tensor;
 
 use super::ask::{check, guidance_of, model_warning, without_effect};
 use super::blend::{Layer, Rgb, Stopped, composite, enlarged};
+use super::canvas::CanvasPart;
 use super::colour::ColourMatch;
 use super::detail::Base;
 use super::error::PipelineError;
@@ -16,7 +17,7 @@ use super::generator::{Branch, Cancel, Family, Focus, Generator, GeneratorInfo};
 use super::join::{self, Joining, Made, Own};
 use super::light::LightInput;
 use super::look::look;
-use super::prepare::{CanvasPart, Prepared, latent_cells, prepare, shares};
+use super::prepare::{Prepared, latent_cells, prepare, shares};
 use crate::doc::job::MaskedMode;
 use crate::doc::perceive::MapKind;
 use crate::doc::{Job, Picture, Plane};

@@ -5,12 +5,13 @@
 //! would show through. So its place is filled with patches from around (`doc/texture.rs`), and what is left to the model
 //! is the shadow and what the patches got wrong.
 
+use super::canvas::CanvasPart;
 use super::collage::{Fit, Laid, meant, paste};
 use super::error::PipelineError;
 use super::frame::Frame;
 use super::generator::{Cancel, Inputs};
 use super::light::Light;
-use super::prepare::{CanvasPart, bounds_in, canvas_rgb, go_on};
+use super::prepare::{bounds_in, canvas_rgb, go_on};
 use super::resample::{Window, resampled};
 use crate::doc::level::shown_mask;
 use crate::doc::poisson::{FILL_REACH, widened};

@@ -1,0 +1,98 @@
+//! Errands: what is waited for, and what comes back.
+
+use super::*;
+use std::time::{Duration, Instant};
+
+fn wait(files: &mut Files) -> Outcome {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(outcome) = files.poll() {
+            return outcome;
+        }
+        assert!(Instant::now() < end, "no outcome");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_missing_file_is_one_sentence() {
+    let mut files = Files::new(|| {});
+    files.load(vec!["no/such/picture.png".into()], Destination::Auto);
+    let Outcome::Failed(sentence) = wait(&mut files) else {
+        panic!("must fail");
+    };
+    assert!(sentence.contains("picture.png"));
+}
+
+#[test]
+fn closing_waits_for_what_is_written_once_its_place_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let [known, chosen] = ["known.png", "chosen.png"].map(|name| folder.path().join(name));
+    let mut files = Files::new(|| {});
+    let picture = Arc::new(Picture::filled(2000, 2000, [9, 8, 7, 255]));
+    files.save(1, picture, None, "x".into(), Some(known.clone()));
+    let (begin, begun) = sync_channel(1);
+    let (answer, path) = (move || Some(chosen), folder.path().join("chosen.png"));
+    files.write_where("save", None, answer, move |path, _| {
+        begin.send(()).unwrap();
+        thread::sleep(Duration::from_millis(100));
+        std::fs::write(path.unwrap(), b"x").unwrap();
+    });
+    begun.recv().unwrap();
+    files.finish();
+    assert!(known.exists() && path.exists());
+    // A dialog that is open is not waited for.
+    let (_answer, answered) = sync_channel::<()>(1);
+    let ask = move || answered.recv().ok().and(None);
+    files.write_where("save", None, ask, |_, _| {});
+    files.finish();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_path_that_is_no_text_costs_no_other_its_place() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let odd = folder.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    let here = folder.path().join("cup.ora");
+    std::fs::write(&here, b"x").unwrap();
+    let mut files = Files::new(|| {});
+    let [recent, model] = ["recent.json", "model.json"].map(|name| folder.path().join(name));
+    files.save_recent(recent.clone(), vec![odd.clone(), here.clone()]);
+    files.save_model(model.clone(), ModelSource::Embedded);
+    files.finish();
+    files.load_recent(recent);
+    let Outcome::Recent(list) = wait(&mut files) else {
+        panic!("must be a list");
+    };
+    assert_eq!(list, [here]);
+    files.save_model(model.clone(), ModelSource::Folder(odd));
+    files.finish();
+    assert!(!std::fs::read(&model).unwrap().is_empty());
+}
+
+#[test]
+fn a_saved_result_can_be_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("result.png");
+    let picture = Arc::new(Picture::filled(5, 4, [9, 8, 7, 255]));
+    let mut files = Files::new(|| {});
+    files.save(
+        3,
+        Arc::clone(&picture),
+        None,
+        "x".into(),
+        Some(path.clone()),
+    );
+    assert!(matches!(wait(&mut files), Outcome::Saved(3, _)));
+    files.load(vec![path], Destination::As(Purpose::Canvas));
+    let Outcome::Picture {
+        picture: back,
+        name,
+        ..
+    } = wait(&mut files)
+    else {
+        panic!("must load");
+    };
+    assert_eq!((&*back, name.as_str()), (&*picture, "result"));
+}
