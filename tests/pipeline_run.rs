@@ -399,7 +399,13 @@ fn a_joint_mask_is_grey_and_as_sure_as_a_mask_that_is_asked_for_alone() {
     assert_eq!(colours(&mask), 0);
     let brightest = mask.pixels().chunks_exact(4).map(|p| p[0]).max();
     assert_eq!(brightest, Some(255));
-    assert!(colours(&second("Put IMG2 into IMG1 at IMG3, RES2 from the left.")) > 0);
+    for prompt in [
+        "Put IMG2 into IMG1 at IMG3, RES2 from the left.",
+        "Put IMG2 at the edge of the table of IMG1, RES2 from the left.",
+        "Paint over the mask IMG3 of IMG1. RES2 shows it from the left.",
+    ] {
+        assert!(colours(&second(prompt)) > 0, "{prompt}");
+    }
 }
 
 #[test]

@@ -76,6 +76,7 @@ fn an_insertion_with_flux2_is_made_in_the_window() {
         let mut settings = document.settings().clone();
         settings.outputs = 2;
         settings.steps = Some(2);
+        settings.guidance_image = 3.0;
         document.apply(Edit::SetSettings(settings)).unwrap();
     }
     window.step();
@@ -131,6 +132,8 @@ fn an_insertion_with_flux2_is_made_in_the_window() {
     until(&mut window, |app| app.session.job.is_none());
     let outputs = window.state().session.outputs.clone();
     assert_eq!(outputs.len(), 2);
+    // What it has no use for does not come with the job, though the document keeps it for other models.
+    assert_eq!(outputs[0].spec.guidance_image, 1.0);
     let pictures: Vec<Arc<Picture>> = outputs.iter().map(|o| o.picture.clone().unwrap()).collect();
     assert_ne!(*pictures[0], *pictures[1], "two seeds, two results");
     for picture in &pictures {

@@ -348,10 +348,24 @@ impl JobSpec {
     }
 
     /// The map that a picture of an output is, counted from 0 among the joint ones; `None` for pictures.
+    ///
+    /// Of joint ones only masks are known, and only where the same sentence speaks of both: an edge may be a table's.
     pub fn map(&self, joint: u32) -> Option<MapKind> {
-        (joint > 0 || self.is_map())
-            .then(|| MapKind::asked(&self.prompt))
-            .flatten()
+        if joint == 0 {
+            return self
+                .is_map()
+                .then(|| MapKind::asked(&self.prompt))
+                .flatten();
+        }
+        let word = format!("res{}", joint + 1);
+        let mut sentences = self.prompt.split(['.', ';', '!', '\n']);
+        let named = |text: &&str| {
+            let lower = text.to_lowercase();
+            let mut words = lower.split(|c: char| !c.is_alphanumeric());
+            words.any(|w| w == word)
+        };
+        let asked = sentences.find(named).and_then(MapKind::asked);
+        asked.filter(|kind| *kind == MapKind::Segment)
     }
 
     /// Position of the canvas in [`JobSpec::inputs`].

@@ -438,8 +438,13 @@ impl<'a> Stage<'a> {
         for (i, mut rgb) in decoded.into_iter().enumerate() {
             go_on(cancel)?;
             let mut joining = None;
-            if self.maps || i % joint > 0 && self.map.is_some() {
-                rgb.become_map(self.map);
+            let mask = self
+                .job
+                .spec
+                .map((i % joint) as u32)
+                .filter(|_| i % joint > 0);
+            if self.maps || mask.is_some() {
+                rgb.become_map(mask.or(self.map));
             }
             if i % joint == 0 && self.canvas.as_ref().is_some_and(|part| part.lit) {
                 self.base.halve_difference(&mut rgb.values);

@@ -115,7 +115,8 @@ fn image_guidance(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
 fn more(ui: &mut Ui, session: &Session, narrow: bool, out: &mut Vec<Action>) {
     let settings = session.document.settings();
     let guided = narrow && settings.guidance_image != 1.0;
-    let changed = !settings.masked.is_default() || settings.joint > 1 || guided;
+    let mode = session.retells() && settings.masked.mode.is_some();
+    let changed = settings.masked.strength.is_some() || settings.joint > 1 || mode || guided;
     let text = RichText::new("More").small();
     let text = if changed {
         text.strong().color(Palette::of(ui).accent)

@@ -2,8 +2,6 @@
 //!
 //! `training/bench_flux2.py` measures the same shapes in PyTorch.
 
-use std::time::Instant;
-
 use candle_core::{DType, Device, Tensor};
 use serde::Serialize;
 
@@ -160,9 +158,7 @@ fn peak(device: &Device, dtype: DType, repeats: usize) -> Result<f64> {
     let n = if device.is_cpu() { 2048 } else { 8192 };
     let a = Tensor::randn(0f32, 1f32, (n, n), device)?.to_dtype(dtype)?;
     let b = Tensor::randn(0f32, 1f32, (n, n), device)?.to_dtype(dtype)?;
-    let start = Instant::now();
     let ms = median(repeats.clamp(1, 10), || Ok(a.matmul(&b)?), device)?;
-    tracing::debug!("peak measured in {:?}", start.elapsed());
     Ok(2.0 * (n as f64).powi(3) / ms / 1e6)
 }
 

@@ -6,8 +6,8 @@ use super::{Env, Session};
 use crate::doc::document::{Document, Edit, Settings};
 use crate::doc::job::{BlendSpec, ModelChoice};
 use crate::doc::perceive::MapKind;
-use crate::doc::{ControlKind, Job, Level, Picture, Purpose};
-use crate::engine::message::{JobId, Request};
+use crate::doc::{ControlKind, Job, JobSpec, Level, Picture, Purpose};
+use crate::engine::message::{JobId, ModelSummary, Request};
 use crate::io::metadata::Recipe;
 use crate::ui::files::Destination;
 use crate::ui::state::{ModelState, Output, Running};
@@ -100,7 +100,12 @@ impl Session {
             MapKind::Segment => {
                 // What is painted already is kept.
                 if self.active_mask().is_some_and(|(_, mask)| !mask.is_empty()) {
+                    let before = self.region;
                     self.new_mask();
+                    if self.region == before {
+                        // There is no room for another one, and the reason was told.
+                        return;
+                    }
                 }
                 self.take_mask(&crate::io::mask::from_picture(&picture));
                 self.shown = None;
@@ -145,7 +150,11 @@ impl Session {
             Ok(_) => document.to_job(choice).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
-        job.map_err(|why| self.toasts.add(Kind::Error, why)).ok()
+        let mut job = job.map_err(|why| self.toasts.add(Kind::Error, why)).ok()?;
+        if let ModelState::Ready(model) = &self.model {
+            leave_out(&mut job.spec, model);
+        }
+        Some(job)
     }
 
     /// Sends a job and makes room for its outputs; the group they belong to.
@@ -197,6 +206,7 @@ impl Session {
         }
         let group = sweep.and_then(|(_, group)| group).unwrap_or(id.0);
         let base = self.canvas().cloned();
+        let retells = self.retells();
         let (joint, seed) = (spec.joint, spec.seed);
         for index in 0..spec.outputs {
             for picture in 0..joint {
@@ -212,7 +222,8 @@ impl Session {
                     joining: None,
                     blend: spec.blend,
                     base: base.clone(),
-                    map: spec.map(picture),
+                    // FLUX.2 answers with pictures, whatever the words.
+                    map: spec.map(picture).filter(|_| !retells),
                     spec: Arc::clone(&spec),
                     starred: false,
                     saved: None,
@@ -330,5 +341,18 @@ impl Session {
             None => 0,
         };
         self.shown = self.outputs.get(next as usize).map(|output| output.id);
+    }
+}
+
+/// What was set for another model and is not offered for this one plays no part.
+fn leave_out(spec: &mut JobSpec, model: &ModelSummary) {
+    if !model.takes_text_guidance {
+        spec.guidance_text = model.default_guidance;
+    }
+    if !model.takes_image_guidance {
+        spec.guidance_image = 1.0;
+    }
+    if !model.retold {
+        spec.masked.mode = None;
     }
 }
