@@ -18,20 +18,12 @@ pub fn menu_bar(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
         for menu in Menu::ALL {
             ui.menu_button(menu.text(), |ui| {
                 ui.set_min_width(230.0);
-                for command in Command::ALL {
-                    if command.info().menu == Some(menu) {
-                        if starts_group(command) {
-                            ui.separator();
-                        }
-                        item(ui, session, command, out);
-                        if command == Command::Open {
-                            recent(ui, session, out);
-                        }
-                    }
-                }
-                if menu == Menu::File {
-                    sample_objects(ui, out);
-                }
+                // The longest is higher than the smallest window.
+                let room = ui.ctx().content_rect().height() - BAR;
+                egui::ScrollArea::vertical()
+                    .max_height(room)
+                    .min_scrolled_height(room)
+                    .show(ui, |ui| items(ui, session, menu, out));
             });
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -55,6 +47,26 @@ pub fn menu_bar(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
             }
         });
     });
+}
+
+/// Height of the menu bar and of a menu's own frame, in points.
+const BAR: f32 = 52.0;
+
+fn items(ui: &mut Ui, session: &Session, menu: Menu, out: &mut Vec<Action>) {
+    for command in Command::ALL {
+        if command.info().menu == Some(menu) {
+            if starts_group(command) {
+                ui.separator();
+            }
+            item(ui, session, command, out);
+            if command == Command::Open {
+                recent(ui, session, out);
+            }
+        }
+    }
+    if menu == Menu::File {
+        sample_objects(ui, out);
+    }
 }
 
 /// Whether a line stands above the command in its menu.
