@@ -16,7 +16,7 @@ const BLOCKS: f32 = 1e-4;
 const PICTURES: f32 = 1e-3;
 
 fn cpu() -> Compute {
-    Compute::for_device(&Device::Cpu)
+    Compute::on_processor()
 }
 
 fn transformer(paths: &[std::path::PathBuf]) -> Transformer {
@@ -28,8 +28,12 @@ fn diffusers() -> Transformer {
 }
 
 fn text_encoder() -> TextEncoder {
+    text_encoder_in(cpu())
+}
+
+fn text_encoder_in(compute: Compute) -> TextEncoder {
     let shards = [1, 2].map(|n| model(&format!("text_encoder/model-0000{n}-of-00002.safetensors")));
-    TextEncoder::load(&shards, &cpu(), &none, &mut |_| ()).unwrap()
+    TextEncoder::load(&shards, &compute, &none, &mut |_| ()).unwrap()
 }
 
 fn vae() -> Vae {
@@ -340,6 +344,21 @@ fn weights_that_are_rounded_when_they_are_loaded_stay_near() {
     let size = size.max_all().unwrap().to_scalar::<f32>().unwrap();
     let e = differences(&found, &g["net.velocity"]) / size;
     assert!(e < 0.05 && e > 1e-6, "{e}");
+}
+
+#[test]
+fn half_precision_text_stays_near() {
+    let g = Goldens::load();
+    for dtype in [DType::BF16, DType::F16] {
+        let encoder = text_encoder_in(Compute { dtype, ..cpu() });
+        let found = encoder.encode(&tokens(&g, "prompt"), &none).unwrap();
+        let size = g["prompt.embeds"].abs().unwrap().max_all().unwrap();
+        let size = size.to_scalar::<f32>().unwrap();
+        // The hidden states of f16 are kept in f32: only the weights differ.
+        let allowed = if dtype == DType::BF16 { 0.05 } else { 1e-3 };
+        let e = differences(&found, &g["prompt.embeds"]) / size;
+        assert!(e < allowed, "{dtype:?}: {e}");
+    }
 }
 
 #[test]

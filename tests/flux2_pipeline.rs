@@ -25,7 +25,7 @@ use inlay::pipeline::run;
 
 fn klein(residency: Residency) -> Klein {
     let files = Files::find(&folder().join("model")).unwrap();
-    let compute = Compute::for_device(&Device::Cpu);
+    let compute = Compute::on_processor();
     Klein::load(files, compute, residency, &none, &mut |_, _| ()).unwrap()
 }
 
@@ -323,7 +323,7 @@ fn cancelling_stops_between_blocks() {
 #[test]
 fn memory_is_told_before_loading() {
     let files = Files::find(&folder().join("model")).unwrap();
-    let compute = Compute::for_device(&Device::Cpu);
+    let compute = Compute::on_processor();
     let estimate = Estimate::of(&files, MemoryOf::Cpu).unwrap();
     let net = Transformer::load(&files.transformer, &compute, &none, &mut |_| ()).unwrap();
     // Only the norms of heads, a few hundred bytes, are no matrices.
@@ -401,7 +401,7 @@ fn klein_base_is_told_by_its_name_or_its_index() {
     let files = Files::find(&base).unwrap();
     assert!(!files.distilled);
     // Only the base is guided by the words unless the artist says otherwise.
-    let compute = Compute::for_device(&Device::Cpu);
+    let compute = Compute::on_processor();
     let model = Klein::load(files, compute, Residency::All, &none, &mut |_, _| ()).unwrap();
     let guided = Flux2Generator::new("base", model, 64);
     let plain = generator();

@@ -126,13 +126,13 @@ fn run(
 
 fn net() -> Transformer {
     let path = model("transformer/diffusion_pytorch_model.safetensors");
-    let compute = Compute::for_device(&Device::Cpu);
+    let compute = Compute::on_processor();
     Transformer::load(&[path], &compute, &none, &mut |_| ()).unwrap()
 }
 
 fn decoded(latents: &Tensor) -> Tensor {
     let path = model("vae/diffusion_pytorch_model.safetensors");
-    let vae = Vae::load(&[path], &Compute::for_device(&Device::Cpu)).unwrap();
+    let vae = Vae::load(&[path], &Compute::on_processor()).unwrap();
     let planes = from_tokens(latents, ROWS, COLUMNS).unwrap();
     vae.decode(&planes, &none).unwrap()
 }
@@ -265,7 +265,7 @@ fn what_a_document_promises_to_send_is_sent() {
     let mut wordless = masked.clone();
     wordless.apply(Edit::SetPrompt(String::new())).unwrap();
     let files = Files::find(&folder().join("model")).unwrap();
-    let compute = Compute::for_device(&Device::Cpu);
+    let compute = Compute::on_processor();
     let klein = Klein::load(files, compute, Residency::All, &none, &mut |_, _| ()).unwrap();
     let mut generator = Flux2Generator::new("tiny", klein, 64);
     for document in [document, part, masked, wordless] {

@@ -5,7 +5,9 @@
     python train_light.py --watch a --held-out held.records --run runs/light --minutes 60
 
 Error is a root mean square over what differs between canvas and true picture, a little of it over all the rest, and
-once more over the ground alone: shadows are small and objects large. Each layer is judged only where it is the true one,
+once more over the ground alone: shadows are small and objects large. There also counts the mean absolute error as a share
+of the canvas's, which is what `inlay eval` prints as the shadow's: where the true shadow is faint, a strong one is worse
+than none. Each layer is judged only where it is the true one,
 objects under the cut-out and ground beside it: else the ground learns to paint what of the object the cut-out misses,
 as a smear around it. Pictures are flipped and brightened at random. `--stream "inlay data collages … --seed {seed} --out
 /dev/stdout"` in place of `--watch` renders beside the trainer into a pool of so many collages, of which the oldest make room.
@@ -104,6 +106,15 @@ def error(x, b, where=1.0):
     return over(changed), over(changed * (b["object"] < 0.5)), over(1 - changed)
 
 
+def share(x, b, where=1.0, least=0.02):
+    """Mean absolute error over ground that is to change as a share of the canvas's: [N]; 0 where hardly any is."""
+    changed = (b["target"] - b["canvas"]).abs().amax(1, keepdim=True) > 2.5 / 255
+    ground = (changed & (b["object"] < 0.5)).float() * where
+    total = lambda y: ((y - b["target"]).abs().mean(1, keepdim=True) * ground).sum((1, 2, 3))
+    count = ground.sum((1, 2, 3))
+    return torch.where(count < 16, 0.0, total(x) / total(b["canvas"]).maximum(least * count).clamp(min=1e-6))
+
+
 def own(b):
     """Where the layer that shows is the true one; what is taken away leaves ground everywhere."""
     same = (b["object"] > 0.5) == (b["cover"] > 0.5)
@@ -114,19 +125,22 @@ def own(b):
 def judge(model, held: np.ndarray, device) -> dict:
     """Mean dB where something is to change, for collage and model, and the ground's error against the canvas's."""
     db = lambda e: float(-10 * torch.log10(e.clamp(min=1e-5)).mean())
-    rows = {}
+    rows, shadows = {}, {}
     for at in range(0, len(held), 32):
         b = tensors(held[at : at + 32], device)
         y = lit(b["laid"], b["cover"], model(b["canvas"], b["laid"], b["cover"], b["masked"]))
         all_ = torch.stack([torch.stack(error(x, b)[:2]) for x in (b["canvas"], b["laid"], y)])
+        shares = share(y, b, least=1e-4)
         for i, task in enumerate(held["task"][at : at + 32]):
             rows.setdefault(TASKS[int(task)], []).append(all_[:, :, i])
+            shadows.setdefault(TASKS[int(task)], []).append(float(shares[i]))
     out = {}
     for task, found in rows.items():
         e = torch.stack(found)
         out[task] = round(db(e[:, 2, 0]), 2)
         out[f"{task} collage"] = round(db(e[:, 1, 0]), 2)
         out[f"{task} ground"] = round(float(e[:, 2, 1].mean() / e[:, 0, 1].mean()), 3)
+        out[f"{task} share"] = round(float(np.mean([s for s in shadows[task] if s])), 3)
     return out
 
 
@@ -177,9 +191,11 @@ def main():
         inputs = [b[k].contiguous(memory_format=torch.channels_last) for k in ("canvas", "laid", "cover", "masked")]
         with common.half(device):
             light = estimate(*inputs)
-        changed, ground, rest = error(lit(b["laid"], b["cover"], light), b, own(b))
+        x, where = lit(b["laid"], b["cover"], light), own(b)
+        changed, ground, rest = error(x, b, where)
         root = lambda e: (e + 1e-3).sqrt().mean()
-        return root(changed + 0.3 * rest) + 0.5 * root(ground), {"changed": changed.mean()}
+        shadow = share(x, b, where).mean()
+        return root(changed + 0.3 * rest) + 0.25 * root(ground) + 0.1 * shadow, {"changed": changed.mean(), "shadow": shadow}
 
     def judged(weights):
         data.look()

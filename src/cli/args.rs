@@ -201,6 +201,10 @@ pub struct RunArgs {
     /// What to compute on: auto, cpu, cuda or metal
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
+    /// What a FLUX.2 model computes in: auto, f32, f16 or bf16. Auto is f32 on the processor, elsewhere bf16 where
+    /// the card can, else f16
+    #[arg(long, value_name = "TYPE", default_value = "auto")]
+    pub dtype: String,
     /// A PNG (or JPEG) file, or a folder for results named by document, time and seed; several outputs to one
     /// file are numbered FILE-1.png, FILE-2.png, …
     #[arg(long, value_name = "FILE|DIR")]
@@ -270,6 +274,9 @@ pub struct Flux2BenchArgs {
     /// What to compute on: auto, cpu, cuda or metal
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
+    /// The type to compute in: auto, f32, f16 or bf16
+    #[arg(long, value_name = "TYPE", default_value = "auto")]
+    pub dtype: String,
     /// Width and height of the pictures in pixels, a multiple of 16
     #[arg(long, value_name = "PIXELS", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(16..=2048))]
     pub size: u32,

@@ -92,6 +92,7 @@ pub fn run_flux2(args: &Flux2BenchArgs) -> Result<(), CliError> {
         outputs: args.outputs as usize,
         blocks,
         repeats: args.repeats as usize,
+        dtype: plan::dtype(&args.dtype)?,
     };
     let progress = Progress::new();
     let report = flux2::bench::run(&device, &options, &mut |what| progress.message(what))?;

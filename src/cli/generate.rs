@@ -22,6 +22,7 @@ pub fn run(args: &GenerateArgs) -> Result<(), CliError> {
 /// As [`run`].
 pub fn run_plan(args: &GenerateArgs, plan: Plan, maps: bool) -> Result<(), CliError> {
     plan::device(&args.run.device)?;
+    plan::dtype(&args.run.dtype)?;
     let target = run::prepared_target(&args.run)?;
     let document = match &args.canvas {
         Some(canvas) => names::stem_of(canvas),

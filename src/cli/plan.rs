@@ -7,7 +7,7 @@ use super::error::CliError;
 use crate::doc::job::{JOB_VERSION, JobInput, JobRegion, MaskedMode, MaskedSpec, Solver};
 use crate::doc::prompt::parse_tags;
 use crate::doc::{ControlKind, JobSpec, Level, Purpose};
-use crate::model::DeviceKind;
+use crate::model::{DeviceKind, FloatType};
 
 /// Guidance where none is asked for: the model as it was trained, one pass a step.
 pub const GUIDANCE: f32 = 1.0;
@@ -150,6 +150,20 @@ pub fn device(name: &str) -> Result<DeviceKind, CliError> {
     known.ok_or_else(|| {
         CliError::Usage(format!(
             "there is no device “{name}”, use auto, cpu, cuda or metal"
+        ))
+    })
+}
+
+/// The type to compute in of the options.
+///
+/// # Errors
+/// A usage error that names the types.
+pub fn dtype(name: &str) -> Result<FloatType, CliError> {
+    let word = name.to_lowercase();
+    let known = FloatType::ALL.into_iter().find(|kind| kind.name() == word);
+    known.ok_or_else(|| {
+        CliError::Usage(format!(
+            "there is no type “{name}” to compute in, use auto, f32, f16 or bf16"
         ))
     })
 }

@@ -39,6 +39,7 @@ pub fn run(args: &RerunArgs) -> Result<(), CliError> {
     }
     let replaced = replacements(&args.inputs, spec.inputs.len())?;
     super::plan::device(&run_args.device)?;
+    super::plan::dtype(&run_args.dtype)?;
     let target = run::prepared_target(&run_args)?;
     let mut protected = vec![args.file.clone()];
     let mut warnings = Vec::new();

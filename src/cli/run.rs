@@ -229,9 +229,10 @@ fn complete(spec: &mut JobSpec, info: &GeneratorInfo, warn: &mut dyn FnMut(Strin
 
 fn load_generator(args: &RunArgs, cancel: &Cancel) -> Result<Box<dyn Generator>, CliError> {
     let source = models::source(args.model.as_deref())?;
-    let loaded =
-        ModelLoader::new(plan::device(&args.device)?).load(&source, cancel, &mut |_, _| {});
-    loaded
+    let loader = ModelLoader::new(plan::device(&args.device)?);
+    let mut loader = loader.computing_in(plan::dtype(&args.dtype)?);
+    loader
+        .load(&source, cancel, &mut |_, _| {})
         .map(|loaded| loaded.generator)
         .map_err(CliError::Failure)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::message::ModelSource;
 use crate::model::flux2::{self, Compute, Estimate, Files, Fit, Klein, MemoryOf, Residency};
-use crate::model::{self, DeviceKind, FILES, LIGHT_FILE, Source};
+use crate::model::{self, DeviceKind, FILES, FloatType, LIGHT_FILE, Source};
 use crate::pipeline::error::is_out_of_memory;
 use crate::pipeline::flux2::Flux2Generator;
 use crate::pipeline::generator::{Cancel, Generator};
@@ -38,12 +38,21 @@ pub trait Loader: Send + 'static {
 #[derive(Clone, Copy, Debug)]
 pub struct ModelLoader {
     device: DeviceKind,
+    dtype: FloatType,
 }
 
 impl ModelLoader {
     /// Loads onto this device.
     pub fn new(device: DeviceKind) -> Self {
-        Self { device }
+        Self {
+            device,
+            dtype: FloatType::Auto,
+        }
+    }
+
+    /// Has FLUX.2 compute in this type.
+    pub fn computing_in(self, dtype: FloatType) -> Self {
+        Self { dtype, ..self }
     }
 }
 
@@ -59,7 +68,7 @@ impl Loader for ModelLoader {
         if let ModelSource::Folder(path) = source
             && flux2::is_flux2(path)
         {
-            return load_flux2(path, &device, cancel, progress).map_err(advice);
+            return load_flux2(path, &device, self.dtype, cancel, progress).map_err(advice);
         }
         let (name, source) = match source {
             ModelSource::Embedded => (model::EMBEDDED_NAME.to_owned(), model::embedded()?),
@@ -99,16 +108,19 @@ const TINY: u64 = 10_000_000;
 fn load_flux2(
     path: &Path,
     device: &candle_core::Device,
+    dtype: FloatType,
     cancel: &Cancel,
     progress: &mut dyn FnMut(f32, &str),
 ) -> model::Result<Loaded> {
     let files = Files::find(path)?;
     let cancelled = || cancel.is_cancelled();
     let place = MemoryOf::of(device);
-    let fit = Estimate::of(&files, place)?.fit(place, place.free())?;
+    let dtype = dtype.on(device)?;
+    let fit = Estimate::in_type(&files, place, dtype)?.fit(place, place.free())?;
     let compute = Compute {
+        device: device.clone(),
+        dtype,
         rounded: fit.rounded,
-        ..Compute::for_device(device)
     };
     let klein = Klein::load(files, compute, fit.residency, &cancelled, progress)?;
     let parameters = klein.parameters();

@@ -33,7 +33,7 @@ pub use config::{
     MAX_TEXT_TOKENS, ParameterCounts, Prediction, ScheduleConfig, TOKEN, TextConfig,
     TransformerConfig,
 };
-pub use device::{DeviceKind, open as open_device};
+pub use device::{DeviceKind, FloatType, open as open_device};
 pub use embed::{Content, ImageInput};
 pub use embedded::{EMBEDDED_NAME, embedded};
 pub use error::{ModelError, Result};

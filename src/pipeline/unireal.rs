@@ -143,7 +143,7 @@ impl Generator for UniRealGenerator {
         planes.extend(&input.cover);
         planes.extend(&input.masked);
         let planes = Tensor::from_vec(planes, (8, height, width), self.model.device())?;
-        let maps = model.light(&planes, &|| cancel.is_cancelled())?;
+        let maps = model.light_both_ways(&planes, &|| cancel.is_cancelled())?;
         let field = |map: &Tensor, columns: usize| -> Result<Field<3>, GeneratorError> {
             let values = map.permute((1, 2, 0))?.flatten_all()?.to_vec1::<f32>()?;
             Field::new(columns, values.as_chunks::<3>().0.to_vec())

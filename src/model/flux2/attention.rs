@@ -25,6 +25,13 @@ pub(super) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, bias: Option<&Tensor>) 
             1.0,
         )?);
     }
+    // Cards that compute in bfloat16 are those the kernels are made for.
+    #[cfg(feature = "flash-attn")]
+    if q.device().is_cuda() && q.dtype() == candle_core::DType::BF16 && bias.is_none() {
+        let [q, k, v] = [q.transpose(1, 2)?, k.transpose(1, 2)?, v.transpose(1, 2)?];
+        let y = candle_flash_attn::flash_attn(&q, &k, &v, scale as f32, false)?;
+        return Ok(y.transpose(1, 2)?);
+    }
     let rows = rows_at_once(q.device(), batch * heads, keys, tokens);
     let q = (q.contiguous()? * scale)?;
     let (keys_t, v) = (k.contiguous()?.t()?, v.contiguous()?);

@@ -12,6 +12,7 @@ use super::text::TEXT_TOKENS;
 use super::transformer::Transformer;
 use super::vae::TOKEN_PIXELS;
 use crate::model::bench::{median, peak_memory};
+use crate::model::device::FloatType;
 use crate::model::error::Result;
 
 /// What to measure.
@@ -27,6 +28,8 @@ pub struct Flux2BenchOptions {
     pub blocks: Option<[usize; 2]>,
     /// How often a step is taken; the median is reported.
     pub repeats: usize,
+    /// The type to compute in.
+    pub dtype: FloatType,
 }
 
 /// The figures.
@@ -72,7 +75,7 @@ pub const KLEIN_4B: TransformerConfig = TransformerConfig {
 /// Measures. `progress` is told what.
 ///
 /// # Errors
-/// Too little memory for the weights or a step.
+/// Too little memory for the weights or a step, or a type that the device does not compute in.
 pub fn run(
     device: &Device,
     options: &Flux2BenchOptions,
@@ -86,7 +89,11 @@ pub fn run(
             ..config
         };
     }
-    let compute = Compute::for_device(device);
+    let compute = Compute {
+        device: device.clone(),
+        dtype: options.dtype.on(device)?,
+        rounded: false,
+    };
     progress("making random weights");
     let net = Transformer::random(&config, &compute)?;
     progress("taking steps");
@@ -182,7 +189,7 @@ mod tests {
             doubles: 1,
             singles: 2,
         };
-        let net = Transformer::random(&tiny, &Compute::for_device(&Device::Cpu)).unwrap();
+        let net = Transformer::random(&tiny, &Compute::on_processor()).unwrap();
         let streams = 2 * (4 * 64 * 64 + 3 * 64 * 96);
         let singles = 2 * (4 * 64 * 64 + 3 * 64 * 96);
         let rest = 64 * (16 + 48 + 32 + 64) + (6 + 6 + 3 + 2) * 64 * 64 + 16 * 64;

@@ -26,15 +26,11 @@ pub struct Compute {
 }
 
 impl Compute {
-    /// The best type for a device: f32 on the processor, where half precision is slower, bfloat16 elsewhere.
-    pub fn for_device(device: &Device) -> Self {
+    /// In f32 on the processor.
+    pub fn on_processor() -> Self {
         Self {
-            device: device.clone(),
-            dtype: if device.is_cpu() {
-                DType::F32
-            } else {
-                DType::BF16
-            },
+            device: Device::Cpu,
+            dtype: DType::F32,
             rounded: false,
         }
     }
@@ -284,7 +280,7 @@ mod tests {
                 bytes,
                 scale: None,
             };
-            Linear::new(raw, &Compute::for_device(&Device::Cpu)).unwrap()
+            Linear::new(raw, &Compute::on_processor()).unwrap()
         };
         let x = Tensor::new(&[[[1f32, 2.0, 3.0]], [[-1.0, 0.5, 0.0]]], &Device::Cpu).unwrap();
         for linear in [

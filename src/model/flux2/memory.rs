@@ -51,13 +51,12 @@ impl MemoryOf {
         }
     }
 
-    /// Bytes of an activation, as [`super::Compute::for_device`] chooses.
-    fn activation(self) -> u64 {
-        let dtype = match self {
+    /// The type that is usually computed in there.
+    fn usual_type(self) -> DType {
+        match self {
             MemoryOf::Cpu => DType::F32,
             MemoryOf::Gpu => DType::BF16,
-        };
-        dtype.size_in_bytes() as u64
+        }
     }
 }
 
@@ -88,8 +87,13 @@ pub struct Fit {
 }
 
 impl Estimate {
-    /// From the headers of the files.
+    /// From the headers of the files, for the type that is usually computed in.
     pub fn of(files: &Files, place: MemoryOf) -> Result<Self> {
+        Self::in_type(files, place, place.usual_type())
+    }
+
+    /// From the headers of the files, to compute in `dtype`.
+    pub fn in_type(files: &Files, place: MemoryOf, dtype: DType) -> Result<Self> {
         let mut sums = [0u64; 3];
         let mut rounded = [0u64; 3];
         let (mut width, mut channels) = (0, 0);
@@ -106,7 +110,8 @@ impl Estimate {
                         continue;
                     }
                     let count: u64 = entry.shape.iter().map(|d| *d as u64).product();
-                    let bytes = loaded_bytes(part, entry.element, entry.bytes, count, place);
+                    let bytes =
+                        loaded_bytes(part, entry.element, entry.bytes, count, (place, dtype));
                     sums[at] += bytes;
                     rounded[at] += match entry.shape[..] {
                         [_, inputs] if is_roundable(inputs) => {
@@ -125,7 +130,7 @@ impl Estimate {
                 }
             }
         }
-        let work = work(width, place);
+        let work = work(width, dtype);
         Ok(Self {
             transformer: sums[0],
             vae: sums[1],
@@ -145,7 +150,7 @@ impl Estimate {
             transformer: bytes[0],
             text: bytes[1],
             vae: VAE_PARAMETERS * DType::F32.size_in_bytes() as u64,
-            work: work(width, place),
+            work: work(width, place.usual_type()),
             vae_work: vae_work(VAE_CHANNELS),
             rounded,
         }
@@ -206,8 +211,8 @@ impl Estimate {
 }
 
 /// A single block holds its input, q, k, v, two widths of the network thrice as wide and the result.
-fn work(width: u64, place: MemoryOf) -> u64 {
-    TOKENS * width * (1 + 3 + 6 + 4) * place.activation()
+fn work(width: u64, dtype: DType) -> u64 {
+    TOKENS * width * (1 + 3 + 6 + 4) * dtype.size_in_bytes() as u64
 }
 
 /// Channels of the autoencoder's last stage before they are halved, as many as at 1024² at once.
@@ -240,14 +245,20 @@ fn is_needed(name: &str) -> bool {
     layer.is_none_or(|layer| layer < 27)
 }
 
-fn loaded_bytes(part: Part, element: Element, bytes: u64, count: u64, place: MemoryOf) -> u64 {
+fn loaded_bytes(
+    part: Part,
+    element: Element,
+    bytes: u64,
+    count: u64,
+    (place, dtype): (MemoryOf, DType),
+) -> u64 {
     match (part, element) {
         (Part::Vae, _) => count * DType::F32.size_in_bytes() as u64,
         (_, Element::Other) => 0,
         // On the processor everything stays as it is stored; elsewhere all but blocks is cast.
         (_, Element::Ggml(_)) => bytes,
         _ if place == MemoryOf::Cpu => bytes,
-        _ => count * place.activation(),
+        _ => count * dtype.size_in_bytes() as u64,
     }
 }
 
@@ -350,7 +361,9 @@ mod tests {
 
     #[test]
     fn weights_are_cast_on_the_card_and_stay_as_stored_on_the_processor() {
-        let bytes = |part, element, stored, place| loaded_bytes(part, element, stored, 100, place);
+        let bytes = |part, element, stored, place: MemoryOf| {
+            loaded_bytes(part, element, stored, 100, (place, place.usual_type()))
+        };
         let transformer = Part::Transformer;
         for (element, stored, cpu, gpu) in [
             (Element::F32, 400, 400, 200),
@@ -362,6 +375,11 @@ mod tests {
             assert_eq!(bytes(transformer, element, stored, MemoryOf::Gpu), gpu);
             assert_eq!(bytes(Part::Vae, element, stored, MemoryOf::Gpu), 400);
         }
+        let in_f32 = (MemoryOf::Gpu, DType::F32);
+        assert_eq!(
+            loaded_bytes(transformer, Element::Bf16, 200, 100, in_f32),
+            400
+        );
     }
 
     #[test]

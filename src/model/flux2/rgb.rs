@@ -122,7 +122,7 @@ mod tests {
     fn the_map_is_nearer_than_any_single_colour() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/flux2/single");
         let path = std::path::Path::new(folder).join("vae.safetensors");
-        let compute = super::super::Compute::for_device(&candle_core::Device::Cpu);
+        let compute = super::super::Compute::on_processor();
         let vae = Vae::load(&[path], &compute).unwrap();
         let map = fit(&vae, &|| false).unwrap();
         assert_eq!(map.len(), 5);

@@ -211,7 +211,7 @@ impl TextEncoder {
         let a = &mut archive;
         let c = TextEncoderConfig::of(a)?;
         let names = Names(a.detected.naming);
-        let host = Compute::for_device(&Device::Cpu);
+        let host = Compute::on_processor();
         let embed = a.linear(&names.embed(), c.vocabulary, c.width, &host)?;
         let (q, kv) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
         let needed = c.taps()[2];
@@ -304,14 +304,19 @@ impl TextEncoder {
             )));
         }
         let ids = Tensor::new(tokens.ids.as_slice(), &Device::Cpu)?;
+        // Qwen3's hidden states and the products in its networks go past the largest half-precision value.
+        let dtype = match self.compute.dtype {
+            DType::F16 => DType::F32,
+            other => other,
+        };
         let mut x = self
             .embed
             .rows(&ids)?
-            .to_dtype(self.compute.dtype)?
+            .to_dtype(dtype)?
             .to_device(device)?
             .unsqueeze(0)?;
         tell(0, &x)?;
-        let bias = mask(count, tokens.real, self.compute.dtype, device)?;
+        let bias = mask(count, tokens.real, dtype, device)?;
         let (cos, sin) = angles(count, c.head_dim, device)?;
         let turn = |x: &Tensor| -> Result<Tensor> {
             let y = x.to_dtype(DType::F32)?.contiguous()?;

@@ -58,6 +58,23 @@ impl LightModel {
             Form::Fused(net) => net.light(input, cancel),
         }
     }
+
+    /// The mean of what it says of a picture and of the mirrored picture: factors by their geometric mean. Left and
+    /// right mean nothing to light, so a mirrored picture gets the mirrored light, and two estimates are better than
+    /// one. Shapes as in [`Self::light`].
+    ///
+    /// # Errors
+    /// If the device fails, or `cancel` says so.
+    pub fn light_both_ways(&self, input: &Tensor, cancel: &dyn Fn() -> bool) -> Result<LightMaps> {
+        let one = self.light(input, cancel)?;
+        let other = self.light(&input.flip(&[2])?, cancel)?;
+        let factor = |a: &Tensor, b: &Tensor| (a * b.flip(&[2])?)?.sqrt();
+        Ok(LightMaps {
+            objects: factor(&one.objects, &other.objects)?,
+            mirrored: ((one.mirrored + other.mirrored.flip(&[2])?)? * 0.5)?,
+            ground: factor(&one.ground, &other.ground)?,
+        })
+    }
 }
 
 /// What the network's heads say: the coarse `[6, H/8, W/8]` and the fine `[3, H, W]`.
@@ -72,37 +89,61 @@ fn maps(grid: &Tensor, ground: &Tensor) -> Result<LightMaps> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use candle_core::Device;
 
     use super::*;
     use crate::model::spec;
 
-    #[test]
-    fn fused_equals_plain() {
-        // Odd widths, a stage without blocks, and a picture that is no square.
-        let config = LightConfig {
-            c0: 7,
-            n0: 1,
-            c1: 18,
-            n1: 0,
-            c2: 21,
-            n2: 2,
-            c3: 10,
-            n3: 1,
-        };
-        let tensors: HashMap<_, _> = spec::light(&config)
+    /// Odd widths, and a stage without blocks.
+    const CONFIG: LightConfig = LightConfig {
+        c0: 7,
+        n0: 1,
+        c1: 18,
+        n1: 0,
+        c2: 21,
+        n2: 2,
+        c3: 10,
+        n3: 1,
+    };
+
+    fn random_tensors() -> Tensors {
+        spec::light(&CONFIG)
             .into_iter()
             .map(|s| {
                 let fan: usize = s.shape.iter().skip(1).product();
                 let t = Tensor::randn(0f32, (fan as f32).powf(-0.5), s.shape, &Device::Cpu);
                 (s.name, t.unwrap())
             })
-            .collect();
+            .collect()
+    }
+
+    #[test]
+    fn a_mirrored_picture_gets_the_mirrored_light() {
+        let model = LightModel::new(&CONFIG, &random_tensors(), Kernels::Fused).unwrap();
+        let input = Tensor::rand(0f32, 1f32, (CHANNELS, 32, 64), &Device::Cpu).unwrap();
+        let flipped = |t: &Tensor| t.flip(&[2]).unwrap();
+        let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let one = model.light_both_ways(&input, &|| false).unwrap();
+        let other = model.light_both_ways(&flipped(&input), &|| false).unwrap();
+        for (a, b) in [
+            (&one.objects, &other.objects),
+            (&one.mirrored, &other.mirrored),
+            (&one.ground, &other.ground),
+        ] {
+            assert_eq!(values(a), values(&flipped(b)));
+        }
+        // One way alone is not even.
+        let alone = model.light(&input, &|| false).unwrap();
+        assert_ne!(values(&one.ground), values(&alone.ground));
+    }
+
+    #[test]
+    fn fused_equals_plain() {
+        // A picture that is no square.
+        let tensors = random_tensors();
         let input = Tensor::rand(0f32, 1f32, (CHANNELS, 48, 80), &Device::Cpu).unwrap();
         let of = |kernels| {
-            let model = LightModel::new(&config, &tensors, kernels).unwrap();
+            let model = LightModel::new(&CONFIG, &tensors, kernels).unwrap();
             assert!(model.light(&input, &|| true).is_err());
             model.light(&input, &|| false).unwrap()
         };
