@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use flux2::{model, single};
-use inlay::model::flux2::{Element, Header, Naming, Part, detect};
+use inlay::model::flux2::{Element, Files, Header, Naming, Part, detect};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -89,6 +89,29 @@ fn every_golden_file_is_what_it_is() {
         );
         assert_eq!(found.prefix, "");
     }
+}
+
+#[test]
+fn another_autoencoder_takes_the_place_of_the_models_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Files::find(&model("")).unwrap();
+    let small = single("small_decoder.safetensors");
+    let with = files.clone().with_vae(&small).unwrap();
+    assert_eq!(with.vae, [small.clone()]);
+    assert_eq!(with.transformer, files.transformer);
+    assert_ne!(with.fingerprint().unwrap(), files.fingerprint().unwrap());
+    // As a download has it: a folder with this file alone.
+    let alone = folder.path().join("diffusion_pytorch_model.safetensors");
+    std::fs::copy(&small, &alone).unwrap();
+    let with = files.clone().with_vae(folder.path()).unwrap();
+    assert_eq!(with.vae, [alone]);
+    let why = |path: &Path| files.clone().with_vae(path).unwrap_err().to_string();
+    assert_eq!(
+        why(&single("transformer.safetensors")),
+        "transformer.safetensors is the transformer, not an autoencoder of FLUX.2: choose flux2-vae.safetensors or the small decoder"
+    );
+    let empty = tempfile::tempdir().unwrap();
+    assert!(why(empty.path()).starts_with("there must be one autoencoder, and 0 weight files"));
 }
 
 #[test]

@@ -8,10 +8,12 @@ use eframe::App as _;
 use egui::{Key, Modifiers, Theme};
 use egui_kittest::kittest::{NodeT as _, Queryable};
 use inlay::engine::message::{Event as EngineEvent, ModelSource};
-use inlay::hub::message::{Event, Found, Phase, Report, Request, Row};
+use inlay::hub::message::{
+    Event, Found, Origin, Phase, Report, Request, Row, SMALL_DECODER, State,
+};
 use inlay::ui::{Action, ModelState, ModelsAction, Start};
 use ui_support::models::{
-    Window, click, messages, open, progress, rows, window_sized, window_with,
+    Window, click, messages, open, progress, row, rows, window_sized, window_with,
 };
 use ui_support::{settle, summary};
 
@@ -105,6 +107,48 @@ fn the_list_says_what_each_model_is_and_needs() {
     ] {
         assert!(window.query_by_label(label).is_none(), "{label}");
     }
+}
+
+#[test]
+fn a_flux2_can_be_used_with_the_small_decoder_once_that_is_here() {
+    let start = Start {
+        model: Some(ModelSource::Embedded),
+        ..Start::default()
+    };
+    let loaded = EngineEvent::Loaded(summary());
+    let (mut window, hub, engine) = window_with([1280.0, 1000.0], Theme::Dark, start, loaded);
+    window.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::M);
+    settle(&mut window);
+    let with = "Use with small decoder klein";
+    let decoder = |origin, state| Row {
+        kind: "Smaller decoder for FLUX.2".to_owned(),
+        place: Some("models/small".into()),
+        is_model: false,
+        ..row(SMALL_DECODER, origin, state)
+    };
+    for state in [State::Absent, State::Ready] {
+        let mut list = rows();
+        list.push(decoder(Origin::Downloaded, state.clone()));
+        hub.tell(&mut window, Event::Listed(list));
+        let offered = window.query_by_label(with).is_some();
+        assert_eq!(offered, state == State::Ready);
+    }
+    // The model inside the program has its own.
+    let own = window.query_by_label("Use with small decoder unireal-nano");
+    assert!(own.is_none());
+    click(&mut window, with);
+    let chosen = ModelSource::WithVae {
+        model: "models/klein".into(),
+        vae: "models/small".into(),
+    };
+    assert_eq!(engine.1.borrow().last(), Some(&chosen));
+    // What is in use is not removed, and the way back is there.
+    assert!(window.query_by_label(with).is_none());
+    let disabled = |label: &str| window.get_by_label(label).accesskit_node().is_disabled();
+    assert!(disabled("Remove klein") && disabled("Remove FLUX.2-small-decoder"));
+    click(&mut window, "Use own decoder klein");
+    let own = ModelSource::Folder("models/klein".into());
+    assert_eq!(engine.1.borrow().last(), Some(&own));
 }
 
 #[test]

@@ -198,6 +198,9 @@ pub struct RunArgs {
     /// program if left out
     #[arg(long, value_name = "NAME|DIR|FILE")]
     pub model: Option<PathBuf>,
+    /// Another autoencoder for a FLUX.2 model, such as FLUX.2-small-decoder
+    #[arg(long, value_name = "NAME|DIR|FILE")]
+    pub vae: Option<PathBuf>,
     /// What to compute on: auto, cpu, cuda or metal
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,

@@ -29,12 +29,14 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     let device = model::open_device(kind)?;
     let model = super::models::source(args.model.as_deref())?;
     let source = match &model {
-        ModelSource::Folder(path) if flux2::is_flux2(path) => {
+        source if source.path().is_some_and(flux2::is_flux2) => {
             return Err(CliError::usage(
                 "this is a FLUX.2 model, its steps are measured by `inlay bench flux2`",
             ));
         }
-        ModelSource::Folder(folder) => Source::Folder(folder.clone()),
+        ModelSource::Folder(folder) | ModelSource::WithVae { model: folder, .. } => {
+            Source::Folder(folder.clone())
+        }
         ModelSource::Embedded => {
             model::embedded().map_err(|why| CliError::Failure(format!("{why} (--model DIR)")))?
         }

@@ -26,6 +26,25 @@ pub fn run(command: ModelsCommand) -> Result<(), CliError> {
     }
 }
 
+/// What `--model` and `--vae` name.
+///
+/// # Errors
+/// If one is a name, and no model's; or a `--vae` comes without a model that could take it.
+pub fn source_with(model: Option<&Path>, vae: Option<&Path>) -> Result<ModelSource, CliError> {
+    let source = source(model)?;
+    let Some(vae) = vae else {
+        return Ok(source);
+    };
+    match (source, self::source(Some(vae))?) {
+        (ModelSource::Folder(model), ModelSource::Folder(vae)) => {
+            Ok(ModelSource::WithVae { model, vae })
+        }
+        _ => Err(CliError::usage(
+            "--vae is an autoencoder for a FLUX.2 model: name that with --model",
+        )),
+    }
+}
+
 /// What `--model` names: a path, or a model of the list.
 ///
 /// # Errors

@@ -228,7 +228,7 @@ fn complete(spec: &mut JobSpec, info: &GeneratorInfo, warn: &mut dyn FnMut(Strin
 }
 
 fn load_generator(args: &RunArgs, cancel: &Cancel) -> Result<Box<dyn Generator>, CliError> {
-    let source = models::source(args.model.as_deref())?;
+    let source = models::source_with(args.model.as_deref(), args.vae.as_deref())?;
     let loader = ModelLoader::new(plan::device(&args.device)?);
     let mut loader = loader.computing_in(plan::dtype(&args.dtype)?);
     loader

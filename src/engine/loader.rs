@@ -65,14 +65,18 @@ impl Loader for ModelLoader {
     ) -> Result<Loaded, String> {
         progress(0.0, "the device");
         let device = model::open_device(self.device).map_err(|error| error.to_string())?;
-        if let ModelSource::Folder(path) = source
-            && flux2::is_flux2(path)
-        {
-            return load_flux2(path, &device, self.dtype, cancel, progress).map_err(advice);
+        if source.path().is_some_and(flux2::is_flux2) {
+            return load_flux2(source, &device, self.dtype, cancel, progress).map_err(advice);
         }
         let (name, source) = match source {
             ModelSource::Embedded => (model::EMBEDDED_NAME.to_owned(), model::embedded()?),
             ModelSource::Folder(folder) => (name_of(folder), Source::Folder(folder.clone())),
+            ModelSource::WithVae { model, .. } => {
+                return Err(format!(
+                    "only a FLUX.2 model takes another autoencoder, and this is none: {}",
+                    model.display()
+                ));
+            }
         };
         let bytes = bytes_of(&source).max(1);
         let generator = UniRealGenerator::load(&name, &source, &device, &mut |read, file| {
@@ -106,13 +110,17 @@ const TINY_SIDE: u32 = 64;
 const TINY: u64 = 10_000_000;
 
 fn load_flux2(
-    path: &Path,
+    source: &ModelSource,
     device: &candle_core::Device,
     dtype: FloatType,
     cancel: &Cancel,
     progress: &mut dyn FnMut(f32, &str),
 ) -> model::Result<Loaded> {
-    let files = Files::find(path)?;
+    let path = source.path().unwrap_or(Path::new(""));
+    let mut files = Files::find(path)?;
+    if let ModelSource::WithVae { vae, .. } = source {
+        files = files.with_vae(vae)?;
+    }
     let cancelled = || cancel.is_cancelled();
     let place = MemoryOf::of(device);
     let dtype = dtype.on(device)?;

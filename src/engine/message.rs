@@ -1,6 +1,6 @@
 //! What goes to the worker and what comes back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,23 @@ pub enum ModelSource {
     /// A folder with config.json and safetensors files, a diffusers folder of FLUX.2 [klein], or the file of its
     /// transformer.
     Folder(PathBuf),
+    /// A FLUX.2 [klein] with another autoencoder than its own, such as the small decoder.
+    WithVae {
+        /// As in [`ModelSource::Folder`].
+        model: PathBuf,
+        /// The autoencoder's file, or a folder with nothing else.
+        vae: PathBuf,
+    },
+}
+
+impl ModelSource {
+    /// Where the model is, unless it is the one inside the program.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Embedded => None,
+            Self::Folder(path) | Self::WithVae { model: path, .. } => Some(path),
+        }
+    }
 }
 
 /// What the worker can be asked. Cancelling is not here: it must not wait in a queue (see `Engine::cancel`).

@@ -1,6 +1,8 @@
 //! The models that Inlay knows by name. Sizes of files and checksums are not here: the hub tells them when a
 //! download is asked for.
 
+use super::message::SMALL_DECODER;
+
 /// What a model may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Licence {
@@ -57,7 +59,7 @@ const FOUR: Option<([u64; 2], u64)> = Some(([3_880_000_000, 3_110_000_000], 3072
 pub const TOKENIZER: &str = "qwen3-tokenizer";
 
 /// All models on the hub that are known by name.
-pub const KNOWN: [Known; 5] = [
+pub const KNOWN: [Known; 6] = [
     Known {
         name: "FLUX.2-klein-4B",
         title: "FLUX.2 [klein] 4B",
@@ -96,6 +98,16 @@ pub const KNOWN: [Known; 5] = [
         files: &[],
         licence: NON_COMMERCIAL,
         gated: true,
+        about: None,
+        size: None,
+    },
+    Known {
+        name: SMALL_DECODER,
+        title: "Smaller decoder for FLUX.2: faster, less memory",
+        repo: "black-forest-labs/FLUX.2-small-decoder",
+        files: &["diffusion_pytorch_model.safetensors"],
+        licence: APACHE,
+        gated: false,
         about: None,
         size: None,
     },

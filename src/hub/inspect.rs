@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::catalogue::{Licence, NON_COMMERCIAL};
 use super::error::Result;
-use super::message::Memory;
+use super::message::{FLUX2, Memory};
 use crate::model::flux2::{Estimate, Files, Header, MemoryOf, Part, detect};
 use crate::model::{CONFIG_FILE, Config, FILES, ModelError, Source};
 
@@ -88,7 +88,7 @@ pub(super) fn flux2(files: &Files) -> Result<Inspected> {
     );
     let bytes = all.iter().filter_map(|path| std::fs::metadata(path).ok());
     Ok(Inspected {
-        kind: format!("FLUX.2 [klein]{base}{size}, {stored}"),
+        kind: format!("{FLUX2}{base}{size}, {stored}"),
         bytes: bytes.map(|data| data.len()).sum(),
         files: all,
         memory: Some(Memory::of(&estimate, place)),

@@ -73,6 +73,11 @@ impl Memory {
     }
 }
 
+/// The name of a smaller decoder for all FLUX.2 models: an autoencoder's file with the encoder as it is.
+pub const SMALL_DECODER: &str = "FLUX.2-small-decoder";
+/// What the kinds of FLUX.2 models begin with.
+pub(super) const FLUX2: &str = "FLUX.2 [klein]";
+
 /// A model in the list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
@@ -117,6 +122,11 @@ impl Row {
     /// Whether the editor can load it.
     pub fn is_usable(&self) -> bool {
         self.is_model && self.state == State::Ready
+    }
+
+    /// Whether it is a FLUX.2 that can be used.
+    pub fn is_usable_flux2(&self) -> bool {
+        self.is_usable() && self.kind.starts_with(FLUX2)
     }
 }
 

@@ -77,6 +77,37 @@ impl Files {
         }))
     }
 
+    /// The same with another autoencoder: a file, or a folder in which it is the only one.
+    ///
+    /// # Errors
+    /// If there is none, or it is something else.
+    pub fn with_vae(self, path: &Path) -> Result<Self> {
+        let found = if path.is_dir() {
+            weights_in(path)
+        } else {
+            vec![path.to_owned()]
+        };
+        let [file] = &found[..] else {
+            return Err(ModelError::Format(format!(
+                "there must be one autoencoder, and {} weight files are in {}: choose the file",
+                found.len(),
+                path.display()
+            )));
+        };
+        let header = Header::read(file)?;
+        match detect(&header)? {
+            Some(found) if found.part == Part::Vae => Ok(Self {
+                vae: vec![file.clone()],
+                ..self
+            }),
+            found => Err(ModelError::Format(format!(
+                "{} is {}, not an autoencoder of FLUX.2: choose flux2-vae.safetensors or the small decoder",
+                header.name(),
+                found.map_or("something else", |found| found.part.words())
+            ))),
+        }
+    }
+
     /// A fingerprint of the weights, hexadecimal: BLAKE3 over all names, shapes and types, the first bytes of every
     /// tensor and the tokenizer. Reading all 16 GB would take longer than loading them.
     pub fn fingerprint(&self) -> Result<String> {

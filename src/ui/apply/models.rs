@@ -1,7 +1,7 @@
 //! What the page of models asks for, and what the model manager tells.
 
 use super::{Env, Session};
-use crate::engine::message::Request as EngineRequest;
+use crate::engine::message::{ModelSource, Request as EngineRequest};
 use crate::hub::message::{Event, Request, gigabytes};
 use crate::ui::models::{ModelsAction, Question, repository, source_of};
 use crate::ui::state::{Action, ModelState};
@@ -33,7 +33,15 @@ impl Session {
     pub(super) fn models_action(&mut self, action: ModelsAction, env: &mut Env<'_>) {
         self.models.failure = None;
         match action {
-            ModelsAction::Use(name) => self.use_model(&name, env),
+            ModelsAction::Use(name) => {
+                let source = self.models.row(&name).and_then(source_of);
+                self.use_model(&name, source, env);
+            }
+            ModelsAction::UseSmallDecoder(name) => {
+                let row = self.models.row(&name);
+                let source = row.and_then(|row| self.models.with_small_decoder(row));
+                self.use_model(&name, source, env);
+            }
             ModelsAction::Question(question) => self.models.question = Some(question),
             ModelsAction::Answer(yes) => {
                 let question = self.models.question.take().filter(|_| yes);
@@ -98,8 +106,8 @@ impl Session {
         }
     }
 
-    fn use_model(&mut self, name: &str, env: &mut Env<'_>) {
-        let Some(source) = self.models.row(name).and_then(source_of) else {
+    fn use_model(&mut self, name: &str, source: Option<ModelSource>, env: &mut Env<'_>) {
+        let Some(source) = source else {
             return;
         };
         match env.backend.send(EngineRequest::Load(source.clone())) {

@@ -10,7 +10,7 @@ use eframe::egui;
 
 use super::state::{Action, Session};
 use crate::engine::message::ModelSource;
-use crate::hub::message::{Event, Found, Origin, Progress, Request, Row};
+use crate::hub::message::{Event, Found, Origin, Progress, Request, Row, SMALL_DECODER, State};
 
 /// The model manager as the window sees it: a few calls, so that tests can script what it answers. None of them
 /// waits.
@@ -33,6 +33,8 @@ pub trait Hub {
 pub enum ModelsAction {
     /// Makes a model the editor's.
     Use(String),
+    /// Have the engine load a FLUX.2 with the small decoder.
+    UseSmallDecoder(String),
     /// Asks a question before something is downloaded or removed.
     Question(Question),
     /// Does what was asked about, or not.
@@ -170,9 +172,26 @@ impl Models {
         self.rows.as_ref()?.iter().find(is_its)
     }
 
-    /// Whether a model is the editor's.
+    /// Whether a model is the editor's, with whatever autoencoder.
     pub fn is_loaded(&self, row: &Row) -> bool {
-        self.loaded.is_some() && source_of(row) == self.loaded
+        let loaded = self.loaded.as_ref();
+        let source = source_of(row);
+        loaded.is_some_and(|loaded| source.is_some_and(|source| source.path() == loaded.path()))
+            || self.has_small_decoder() && row.name == SMALL_DECODER
+    }
+
+    /// Whether the editor's model has the small decoder.
+    pub fn has_small_decoder(&self) -> bool {
+        matches!(self.loaded, Some(ModelSource::WithVae { .. }))
+    }
+
+    /// A model with the small decoder, if it takes one and that is there.
+    pub fn with_small_decoder(&self, row: &Row) -> Option<ModelSource> {
+        let decoder = self.row(SMALL_DECODER)?;
+        let vae = decoder.place.clone()?;
+        let both = row.is_usable_flux2() && decoder.state == State::Ready;
+        let model = row.place.clone().filter(|_| both)?;
+        Some(ModelSource::WithVae { model, vae })
     }
 }
 

@@ -247,8 +247,22 @@ fn buttons(ui: &mut Ui, session: &Session, row: &Row, out: &mut Vec<Action>) {
             tell(ModelsAction::Verify(name.clone()));
         }
     }
-    if row.is_usable() && !loaded && named(ui, "Use", name, !busy).clicked() {
-        tell(ModelsAction::Use(name.clone()));
+    let models = &session.models;
+    let small = loaded && models.has_small_decoder();
+    if row.is_usable() && (!loaded || small) {
+        let text = if small { "Use own decoder" } else { "Use" };
+        if named(ui, text, name, !busy).clicked() {
+            tell(ModelsAction::Use(name.clone()));
+        }
+    }
+    if !small && models.with_small_decoder(row).is_some() {
+        let with = named(ui, "Use with small decoder", name, !busy);
+        if with
+            .on_hover_text("Decodes faster and in less memory, with slightly less detail")
+            .clicked()
+        {
+            tell(ModelsAction::UseSmallDecoder(name.clone()));
+        }
     }
     let text = match (&row.state, row.origin) {
         (State::Absent, _) => "Download…",
