@@ -195,7 +195,7 @@ def main():
         changed, ground, rest = error(x, b, where)
         root = lambda e: (e + 1e-3).sqrt().mean()
         shadow = share(x, b, where).mean()
-        return root(changed + 0.3 * rest) + 0.25 * root(ground) + 0.1 * shadow, {"changed": changed.mean(), "shadow": shadow}
+        return root(changed + 0.3 * rest) + 0.4 * root(ground) + 0.05 * shadow, {"changed": changed.mean(), "shadow": shadow}
 
     def judged(weights):
         data.look()
