@@ -41,6 +41,9 @@ pub struct Asked<'a> {
     pub base: &'a str,
     /// The context tags.
     pub tags: &'a [String],
+    /// The artist set them; those that follow from words and pictures say nothing of the style, which may be that of a
+    /// drawn canvas.
+    pub tags_set: bool,
     /// How what is masked is worked on.
     pub mode: MaskedMode,
     /// Only a part of the canvas may change.
@@ -67,6 +70,7 @@ impl<'a> Asked<'a> {
             pictures: &compiled.inputs,
             base: &compiled.base,
             tags: &compiled.tags,
+            tags_set: !compiled.derived_tags,
             mode: document.settings().masked.mode_for(masked, document.wish()),
             masked: masked || crop.is_some_and(|crop| Some(crop) != whole),
             regions: asked_regions(&regions, seen),
@@ -164,8 +168,10 @@ pub fn sent(asked: &Asked<'_>) -> String {
     }
     for tag in asked.tags {
         match tag.as_str() {
-            t if t == TAGS[0] => sentences.push("Photorealistic.".into()),
-            t if t == TAGS[1] => sentences.push("Drawn or rendered, not a photograph.".into()),
+            t if t == TAGS[0] && asked.tags_set => sentences.push("Photorealistic.".into()),
+            t if t == TAGS[1] && asked.tags_set => {
+                sentences.push("Drawn or rendered, not a photograph.".into());
+            }
             t if t == TAGS[2] && canvas.is_some() => {
                 sentences.push("Everything else stays as it is.".into());
             }
@@ -270,6 +276,7 @@ mod tests {
             pictures,
             base,
             tags: &tags,
+            tags_set: true,
             mode,
             masked: true,
             regions: vec![region(Some(2), "on the left")],
@@ -290,6 +297,8 @@ mod tests {
                 pictures: &PICTURES,
                 base: "",
                 tags: &[],
+                tags_set: false,
+                tags_set: false,
                 mode,
                 masked: true,
                 regions: Vec::new(),
@@ -322,6 +331,26 @@ mod tests {
              Put image 2 next to image 3 in image 1 at the grey area of image 1, as deep as image 4. \
              Photorealistic. Everything else stays as it is."
         );
+    }
+
+    #[test]
+    fn only_a_style_that_was_set_is_told() {
+        let tags = [TAGS[0].to_owned()];
+        for (tags_set, text) in [
+            (true, "A pencil sketch of a house. Photorealistic."),
+            (false, "A pencil sketch of a house."),
+        ] {
+            let asked = Asked {
+                pictures: &[],
+                base: "A pencil sketch of a house",
+                tags: &tags,
+                tags_set,
+                mode: MaskedMode::Edit,
+                masked: false,
+                regions: Vec::new(),
+            };
+            assert_eq!(super::sent(&asked), text);
+        }
     }
 
     #[test]
@@ -360,6 +389,7 @@ mod tests {
             pictures: &[Purpose::Canvas, Purpose::Asset, Purpose::Asset, mask, mask],
             base,
             tags: &[],
+            tags_set: false,
             mode,
             masked: true,
             regions: vec![
@@ -393,6 +423,7 @@ mod tests {
             pictures: &[Purpose::Canvas, mask, mask],
             base: "Move the ball from IMG2 to IMG3.",
             tags: &[],
+            tags_set: false,
             mode: MaskedSpec::default().mode_for(true, Intent::Move),
             masked: true,
             regions: vec![region(None, "on the left"), region(None, "on the right")],

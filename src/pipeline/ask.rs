@@ -58,6 +58,9 @@ pub(super) fn without_effect(job: &Job, info: &GeneratorInfo) -> Vec<String> {
     }
     let sentence = |what| format!("{} does not know {what}: it changes nothing", info.name);
     let mut sentences: Vec<String> = idle.into_iter().map(sentence).collect();
+    if spec.masked.mode.is_some() && family != Family::UniReal && spec.regions.is_empty() {
+        sentences.push("There is no mask: the masked mode changes nothing".into());
+    }
     if spec.masked.strength.is_some() && spec.canvas().is_none() {
         sentences.push("There is no canvas to keep anything of: strength changes nothing".into());
     }

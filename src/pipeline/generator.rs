@@ -102,6 +102,8 @@ pub struct Inputs {
     pub base: String,
     /// The context tags.
     pub tags: Vec<String>,
+    /// The artist set the context tags.
+    pub tags_set: bool,
     /// The pictures in IMG order.
     pub images: Vec<InputImage>,
     /// Output width in pixels.

@@ -158,6 +158,7 @@ pub(super) fn prepare(
     let mut inputs = Inputs {
         text: compiled.text,
         base: compiled.base,
+        tags_set: !compiled.derived_tags,
         tags: compiled.tags,
         images,
         width: frame.width,

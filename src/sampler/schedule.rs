@@ -17,10 +17,12 @@ pub fn times(steps: u32, shift: f64) -> Vec<f64> {
 }
 
 /// The first step of a run of `steps` that changes no more than `strength` of the picture it begins on:
-/// int(n − n·strength), never past the last (the rule of diffusers' inpainting pipelines).
+/// int(n − n·strength), never past the last (the rule of diffusers' inpainting pipelines). Strengths are kept in single
+/// precision, so what is a whole number but for its rounding is one.
 pub fn first_step(steps: u32, strength: f64) -> usize {
+    const ROUNDING: f64 = 1e-5;
     let n = f64::from(steps);
-    let skipped = (n - (n * strength).min(n)).max(0.0) as usize;
+    let skipped = (n - (n * strength).min(n) + n * ROUNDING).max(0.0) as usize;
     skipped.min(steps.saturating_sub(1) as usize)
 }
 
@@ -56,6 +58,10 @@ mod tests {
         assert_eq!(first_step(50, 0.9), 5);
         assert_eq!(first_step(4, 0.0), 3);
         assert_eq!(first_step(1, 0.5), 0);
+        // As documents keep them.
+        for (steps, strength, first) in [(5, 0.8f32, 1), (5, 0.6, 2), (10, 0.8, 2), (20, 0.6, 8)] {
+            assert_eq!(first_step(steps, f64::from(strength)), first);
+        }
     }
 
     #[test]

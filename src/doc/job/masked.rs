@@ -46,10 +46,15 @@ pub struct MaskedSpec {
 impl MaskedSpec {
     /// How regions come about, for a job that has some or none and wants this done with them; see
     /// [`super::JobSpec::masked_mode`].
+    ///
+    /// Without a region there is nothing to grey out or to blend: words alone edit, whatever was chosen for masks.
     pub fn mode_for(&self, regions: bool, wish: Intent) -> MaskedMode {
-        self.mode.unwrap_or(match (regions, wish) {
-            (false, _) | (true, Intent::Move | Intent::Change) => MaskedMode::Edit,
-            (true, _) => MaskedMode::Context,
+        if !regions {
+            return MaskedMode::Edit;
+        }
+        self.mode.unwrap_or(match wish {
+            Intent::Move | Intent::Change => MaskedMode::Edit,
+            _ => MaskedMode::Context,
         })
     }
 

@@ -113,6 +113,7 @@ impl Generator for Flux2Generator {
             pictures: &pictures,
             base: &inputs.base,
             tags: &inputs.tags,
+            tags_set: inputs.tags_set,
             mode: inputs.mode,
             masked: inputs.editable.is_some(),
             regions: inputs.regions.clone(),
