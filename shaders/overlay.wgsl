@@ -66,10 +66,10 @@ fn fs_main(in: Corner) -> @location(0) vec4<f32> {
     // The tint moves away from colours it would vanish on.
     var tint = draw.first.rgb;
     let apart = luma(tint) - light;
-    if abs(apart) < 0.18 {
-        let goal = select(vec3<f32>(0.0), vec3<f32>(1.0), light < 0.5);
-        tint = mix(tint, goal, 0.45);
-    }
+    // Gradually, or every edge of the picture would show as an edge of the mask.
+    let near_it = 1.0 - smoothstep(0.08, 0.30, abs(apart));
+    let goal = vec3<f32>(1.0 - smoothstep(0.35, 0.65, light));
+    tint = mix(tint, goal, 0.45 * near_it);
     let opacity = draw.first.a * here;
     return vec4<f32>(tint * opacity, opacity);
 }

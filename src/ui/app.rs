@@ -13,7 +13,7 @@ use super::regions::Regions;
 use super::rejoin::Rejoin;
 use super::remembered;
 use super::slots::DropTarget;
-use super::state::{Action, Compare, ModelState, Session};
+use super::state::{Action, Compare, ModelState, Once, Session};
 use super::theme::{self, Palette, space};
 use super::thumbs::Thumbs;
 use super::toasts::Kind;
@@ -312,9 +312,20 @@ impl App {
     }
 
     /// Outputs that are to be joined in another way, the shown one first.
-    fn join_anew(&mut self) {
+    fn join_anew(&mut self, ctx: &egui::Context) {
         for joined in self.rejoin.take() {
             self.session.on_joined(joined);
+        }
+        if let Some((id, once)) = self.session.once_joined {
+            let output = self.session.output(id);
+            if output.is_none_or(|output| !output.is_joining()) {
+                self.session.once_joined = None;
+                let action = match once {
+                    Once::Accept => Action::Accept(id),
+                    Once::Save => Action::Save(id),
+                };
+                self.apply(ctx, vec![action]);
+            }
         }
         let shown = self.session.shown();
         let wish = shown
@@ -424,7 +435,7 @@ impl eframe::App for App {
         self.regions.collect();
         self.ask_for_regions();
         self.session.find_context(&self.regions);
-        self.join_anew();
+        self.join_anew(ctx);
         self.keep();
     }
 

@@ -34,7 +34,7 @@ pub fn menu_bar(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
             if icons::command_button(ui, Command::Redo, false, redo).clicked() {
                 out.push(Action::Command(Command::Redo));
             }
-            let undo = session.history.undo_label().is_some();
+            let undo = undone(session).is_some();
             if icons::command_button(ui, Command::Undo, false, undo).clicked() {
                 out.push(Action::Command(Command::Undo));
             }
@@ -94,9 +94,17 @@ fn starts_group(command: Command) -> bool {
     )
 }
 
+/// What undo takes back, in words.
+fn undone(session: &Session) -> Option<&'static str> {
+    match session.removed.is_empty() {
+        true => session.history.undo_label(),
+        false => Some("remove result"),
+    }
+}
+
 fn item(ui: &mut Ui, session: &Session, command: Command, out: &mut Vec<Action>) {
     let text = match command {
-        Command::Undo => labelled("Undo", session.history.undo_label()),
+        Command::Undo => labelled("Undo", undone(session)),
         Command::Redo => labelled("Redo", session.history.redo_label()),
         _ => command.info().text.to_owned(),
     };
@@ -153,7 +161,7 @@ pub fn is_enabled(session: &Session, command: Command) -> bool {
         .is_some_and(|output| output.picture.is_some());
     let has_canvas = session.document.canvas().is_some();
     match command {
-        Command::Undo => session.history.undo_label().is_some(),
+        Command::Undo => undone(session).is_some(),
         Command::Redo => session.history.redo_label().is_some(),
         Command::Generate | Command::GenerateFirst => {
             matches!(session.model, ModelState::Ready(_))
@@ -166,6 +174,8 @@ pub fn is_enabled(session: &Session, command: Command) -> bool {
         Command::SelectByWords | Command::DepthMap | Command::EdgeMap => {
             has_canvas && matches!(session.model, ModelState::Ready(_)) && !session.retells()
         }
+        Command::UseAsObject => shown_is_done,
+        Command::UseSettings => session.shown().is_some(),
         Command::UseMap => shown_is_done && session.shown().is_some_and(|o| o.map.is_some()),
         Command::Models => session.models.is_there,
         Command::AutoContext => session.document.settings().crop.is_some(),
@@ -209,7 +219,7 @@ pub fn tool_strip(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
         }
         ui.add_space(space::M);
         for command in [Command::ShowMask, Command::ZoomFit] {
-            let chosen = command == Command::ShowMask && session.show_mask;
+            let chosen = command == Command::ShowMask && session.shows_masks();
             if icons::command_sized(ui, command, chosen, true, side).clicked() {
                 out.push(Action::Command(command));
             }

@@ -53,7 +53,7 @@ pub fn show(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
     let drag = ui
         .add(egui::DragValue::new(&mut seed).speed(0.2))
         .labelled_by(label.id)
-        .on_hover_text("The first output's noise; the same seed gives the same result");
+        .on_hover_text("The first output's noise; the same seed gives the same result. Generating again goes on with the next seeds");
     if drag.changed() {
         out.push(session.settings_with(|s| s.seed = seed));
     }
@@ -116,7 +116,11 @@ fn more(ui: &mut Ui, session: &Session, narrow: bool, out: &mut Vec<Action>) {
     let settings = session.document.settings();
     let guided = narrow && settings.guidance_image != 1.0;
     let mode = session.retells() && settings.masked.mode.is_some();
-    let changed = settings.masked.strength.is_some() || settings.joint > 1 || mode || guided;
+    let changed = settings.masked.strength.is_some()
+        || settings.joint > 1
+        || mode
+        || guided
+        || session.same_seeds;
     let text = RichText::new("More").small();
     let text = if changed {
         text.strong().color(Palette::of(ui).accent)
@@ -133,6 +137,15 @@ fn more(ui: &mut Ui, session: &Session, narrow: bool, out: &mut Vec<Action>) {
             ui.horizontal(|ui| image_guidance(ui, session, out));
         }
         ui.horizontal(|ui| strength(ui, session, out));
+        let mut same = session.same_seeds;
+        let tip = "Off, generating again makes other results; on, it makes the same ones as far as nothing else was changed";
+        if ui
+            .checkbox(&mut same, "Same seeds each time")
+            .on_hover_text(tip)
+            .changed()
+        {
+            out.push(Action::SameSeeds(same));
+        }
         if session.retells() {
             ui.separator();
             modes(ui, settings.masked.mode, session, out);

@@ -255,7 +255,11 @@ fn queue(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
 
 /// How far the job is and how long it will take.
 fn progress(step: u32, steps: u32, eta: f64) -> String {
-    let left = left(steps, eta);
+    let left = if step < steps {
+        left(steps, eta)
+    } else {
+        String::new()
+    };
     if left.is_empty() {
         done(step, steps)
     } else {
@@ -267,6 +271,9 @@ fn progress(step: u32, steps: u32, eta: f64) -> String {
 fn done(step: u32, steps: u32) -> String {
     if steps == 0 {
         "Preparing…".to_owned()
+    } else if step >= steps {
+        // Large pictures take longer to be decoded and joined than to be denoised.
+        "Finishing…".to_owned()
     } else {
         format!("{step} of {steps}")
     }
@@ -477,5 +484,6 @@ mod tests {
         assert_eq!(left(12, 61.0), "2 min left");
         assert_eq!(progress(3, 12, 8.4), "3 of 12 · 8 s left");
         assert_eq!(progress(0, 0, 0.0), "Preparing…");
+        assert_eq!(progress(12, 12, 0.0), "Finishing…");
     }
 }

@@ -63,10 +63,21 @@ pub fn panel(ui: &mut Ui, session: &mut Session, out: &mut Vec<Action>) {
         ui.add(egui::Label::new(RichText::new(text).color(palette.weak)).wrap());
         return;
     }
+    if session.canvas().is_some() {
+        let button = egui::Button::new("Canvas").selected(session.shown.is_none());
+        let wide = vec2(ui.available_width(), 0.0);
+        let button = ui.add(button.min_size(wide));
+        if icons::tooltip(button, Command::ShowCanvas).clicked() {
+            out.push(Action::Show(None));
+        }
+    }
     egui::ScrollArea::vertical()
         .auto_shrink([false, false])
-        // The wheel zooms the cells; the bar and dragging the gaps scroll.
-        .scroll_source(egui::scroll_area::ScrollSource::SCROLL_BAR)
+        // The wheel and the bar scroll; dragging is for the cells.
+        .scroll_source(
+            egui::scroll_area::ScrollSource::SCROLL_BAR
+                | egui::scroll_area::ScrollSource::MOUSE_WHEEL,
+        )
         .show(ui, |ui| {
             let width = ui.available_width();
             let columns = if width < 250.0 { 1 } else { 2 };
@@ -161,7 +172,10 @@ fn cell(ui: &mut Ui, session: &mut Session, at: usize, size: [f32; 2], out: &mut
     let palette = Palette::of(ui);
     let output = &session.outputs[at];
     let (id, chosen) = (output.id, session.shown == Some(output.id));
-    let name = format!("Result {}", at + 1);
+    let name = format!("Result {}", output.number);
+    let own = output.picture.as_ref().or(output.base.as_ref());
+    let own = own.map(|picture| [picture.width(), picture.height()]);
+    let size_shown = own.or_else(|| session.shown_size());
     ui.vertical(|ui| {
         ui.set_width(size[0]);
         ui.spacing_mut().item_spacing.y = 2.0;
@@ -174,21 +188,20 @@ fn cell(ui: &mut Ui, session: &mut Session, at: usize, size: [f32; 2], out: &mut
         ui.painter()
             .rect_filled(rect, CornerRadius::same(4), palette.pasteboard);
         let points = ui.ctx().pixels_per_point();
-        if let Some([width, height]) = session.shown_size() {
-            let fitted = session.results_view.is_fitted();
+        if let Some([width, height]) = size_shown {
+            // While it fits, each picture fits its own cell, of whatever canvas it is.
             session.results_view.update(
                 rect.expand(12.0),
                 vec2(width as f32, height as f32),
                 points,
             );
-            debug_assert_eq!(fitted, session.results_view.is_fitted());
         }
         let items = scene::output(session, palette, &session.outputs[at], session.original);
         let pane = scene::pane(ui, id, rect, &session.results_view, items);
         ui.painter()
             .with_clip_rect(rect.intersect(ui.clip_rect()))
             .add(pane.shape());
-        caption(ui, session, &session.outputs[at], at, rect);
+        caption(ui, session, &session.outputs[at], rect);
         let (width, colour) = if chosen {
             (2.0, palette.accent)
         } else {
@@ -207,23 +220,27 @@ fn cell(ui: &mut Ui, session: &mut Session, at: usize, size: [f32; 2], out: &mut
                 out.push(Action::Command(Command::Grid));
             }
         }
-        wheel(ui, &response, session, rect, Which::Results, out);
+        // In the panel the wheel scrolls.
+        if session.grid || ui.input(|input| input.modifiers.command) {
+            wheel(ui, &response, session, rect, Which::Results, out);
+        }
         pan(ui, &response, true, Which::Results, out);
         if response.double_clicked() && !session.grid {
             out.push(Action::Fit(Which::Results));
         }
-        buttons(ui, &session.outputs[at], at, size[0], out);
-        response.on_hover_text(format!("Seed {}", session.outputs[at].seed));
+        buttons(ui, &session.outputs[at], size[0], out);
     });
 }
 
-/// The number, and how far the output is.
-fn caption(ui: &Ui, session: &Session, output: &Output, at: usize, rect: Rect) {
+/// The number, the seed, and how far the output is.
+fn caption(ui: &Ui, session: &Session, output: &Output, rect: Rect) {
     let painter = ui.painter();
     let running = output.picture.is_none();
-    let mut text = format!("{}", at + 1);
+    let mut text = output.number.to_string();
     if let Some(level) = output.level {
         text += &format!(" · {}", level.name());
+    } else if !running {
+        text += &format!(" · seed {}", output.seed);
     }
     if running {
         let started = session
@@ -263,12 +280,12 @@ fn caption(ui: &Ui, session: &Session, output: &Output, at: usize, rect: Rect) {
     }
 }
 
-fn buttons(ui: &mut Ui, output: &Output, at: usize, width: f32, out: &mut Vec<Action>) {
+fn buttons(ui: &mut Ui, output: &Output, width: f32, out: &mut Vec<Action>) {
     let done = output.picture.is_some();
     ui.allocate_ui(vec2(width, BUTTONS), |ui| {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
-            let name = |what: &str| format!("{what} result {}", at + 1);
+            let name = |what: &str| format!("{what} result {}", output.number);
             let (icon, star) = if output.starred {
                 (Icon::StarFull, "Take the star from")
             } else {
@@ -294,7 +311,7 @@ fn buttons(ui: &mut Ui, output: &Output, at: usize, width: f32, out: &mut Vec<Ac
             if icons::tooltip(save, Command::SaveResult).clicked() {
                 out.push(Action::Save(output.id));
             }
-            let name = |what: &str| format!("{what} result {}", at + 1);
+            let name = |what: &str| format!("{what} result {}", output.number);
             let joins = output.joining.is_some();
             let adjust = icons::small_button(ui, Icon::Feather, &name("Adjust"), false, joins);
             if icons::tooltip(adjust, Command::Adjust).clicked() {

@@ -136,7 +136,7 @@ pub fn canvas(session: &Session, regions: &Regions, palette: &Palette) -> Vec<It
     let finished = shown.is_some_and(|output| output.picture.is_some());
     let running = shown.is_some() && !finished;
     if let Some(canvas) = canvas
-        && session.show_mask
+        && session.shows_masks()
         && !session.original
         && !finished
     {

@@ -63,6 +63,8 @@ pub enum Action {
     Adjust(u64),
     /// Shows the outputs of one request side by side, or all of them.
     Only(Option<u64>),
+    /// Whether generating again repeats the same seeds.
+    SameSeeds(bool),
     /// Lets the context rectangle be chosen.
     AutoContext,
     /// A mask tool is used on the canvas.
@@ -171,6 +173,8 @@ pub struct Running {
 pub struct Output {
     /// Its name in the window.
     pub id: u64,
+    /// What the artist calls it: the results of a document are counted from 1, and keep their numbers.
+    pub number: u32,
     /// The job that makes it.
     pub job: JobId,
     /// What was asked for at once: the job's number, or that of a sweep's first job.
@@ -202,6 +206,11 @@ pub struct Output {
 }
 
 impl Output {
+    /// Whether it is still to be joined as was last wished.
+    pub fn is_joining(&self) -> bool {
+        self.blend != self.spec.blend && self.joining.is_some()
+    }
+
     /// Its place among the pictures of its job's previews.
     pub fn preview_place(&self) -> usize {
         self.index as usize * self.spec.joint.max(1) as usize + self.joint as usize
@@ -224,6 +233,15 @@ pub enum Work {
     Stroke(Stroke),
     /// The mask is carried; where it was.
     Carried(Mask),
+}
+
+/// What waits for an output that is joined anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Once {
+    /// It becomes the canvas.
+    Accept,
+    /// It is saved.
+    Save,
 }
 
 /// How a result is compared with its canvas.
@@ -298,6 +316,8 @@ pub struct Session {
     pub pane: Rect,
     /// Whether masks are drawn.
     pub show_mask: bool,
+    /// Whether they are not drawn for now: their result was accepted, and nothing was painted since.
+    pub mask_rests: bool,
     /// Whether the results take the canvas's place.
     pub grid: bool,
     /// How the shown result is compared with its canvas.
@@ -322,6 +342,16 @@ pub struct Session {
     pub waiting: Vec<Running>,
     /// Outputs, oldest first.
     pub outputs: Vec<Output>,
+    /// How many were numbered.
+    pub numbered: u32,
+    /// Outputs that were removed since the last edit, with where each was: undo brings the last ones back.
+    pub removed: Vec<Vec<(usize, Output)>>,
+    /// What is to be done with an output once it is joined as was last wished.
+    pub once_joined: Option<(u64, Once)>,
+    /// Generating again repeats the same seeds.
+    pub same_seeds: bool,
+    /// The seed that was set when the artist generated last, and the first one that was not used then.
+    pub seeds: Option<[u64; 2]>,
     /// The output shown on the canvas.
     pub shown: Option<u64>,
     /// Messages.
@@ -363,6 +393,7 @@ impl Default for Session {
             results_view: Viewport::default(),
             pane: Rect::from_min_max(Pos2::ZERO, Pos2::new(640.0, 480.0)),
             show_mask: true,
+            mask_rests: false,
             grid: false,
             compare: None,
             context: None,
@@ -375,6 +406,11 @@ impl Default for Session {
             job: None,
             waiting: Vec::new(),
             outputs: Vec::new(),
+            numbered: 0,
+            removed: Vec::new(),
+            once_joined: None,
+            same_seeds: false,
+            seeds: None,
             shown: None,
             toasts: Toasts::default(),
             palette: None,
@@ -490,11 +526,17 @@ impl Session {
         Action::Edit(Edit::SetSettings(settings))
     }
 
+    /// Whether masks are drawn now.
+    pub fn shows_masks(&self) -> bool {
+        self.show_mask && (!self.mask_rests || self.live.is_some())
+    }
+
     /// The size of what the canvas view shows: the canvas, or the shown output of a job without one.
     pub fn shown_size(&self) -> Option<[u32; 2]> {
-        let picture = self
-            .canvas()
-            .or_else(|| self.shown().and_then(|output| output.picture.as_ref()));
+        // A result may be of another canvas than the document's.
+        let shown = self.shown().filter(|_| !self.original);
+        let made = shown.and_then(|output| output.picture.as_ref().or(output.base.as_ref()));
+        let picture = made.or_else(|| self.canvas());
         if let Some(picture) = picture {
             return Some([picture.width(), picture.height()]);
         }

@@ -19,6 +19,8 @@ pub struct Viewport {
     centre: Pos2,
     /// Whether the picture is kept fitted when the pane changes.
     fitted: bool,
+    /// The scale at which it fitted last.
+    fit: Option<f32>,
 }
 
 impl Default for Viewport {
@@ -27,6 +29,7 @@ impl Default for Viewport {
             scale: 1.0,
             centre: Pos2::ZERO,
             fitted: true,
+            fit: None,
         }
     }
 }
@@ -55,6 +58,7 @@ impl Viewport {
         let room = (pane.size() - Vec2::splat(24.0)).max(Vec2::splat(8.0)) * points;
         let fit = (room.x / size.x).min(room.y / size.y);
         self.scale = fit.clamp(MIN_SCALE * 0.1, MAX_SCALE);
+        self.fit = Some(self.scale);
         self.centre = (size / 2.0).to_pos2();
     }
 
@@ -103,7 +107,9 @@ impl Viewport {
         }
         let anchor = self.to_picture(at, pane, points);
         self.fitted = false;
-        self.scale = scale.clamp(MIN_SCALE, MAX_SCALE);
+        // A picture that fits at less than the usual limit can still be made smaller.
+        let least = MIN_SCALE.min(self.fit.unwrap_or(MIN_SCALE));
+        self.scale = scale.clamp(least, MAX_SCALE);
         self.centre = anchor - (at - pane.center()) / self.points_per_pixel(points);
     }
 
@@ -114,7 +120,11 @@ impl Viewport {
         } else {
             STOPS.iter().rev().find(|&&stop| stop < self.scale / 1.01)
         };
-        found.copied().unwrap_or(self.scale)
+        // Below the stops, half at a time.
+        found.copied().unwrap_or(match up {
+            true => self.scale,
+            false => self.scale / 2.0,
+        })
     }
 }
 

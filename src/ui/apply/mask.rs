@@ -93,6 +93,7 @@ impl Session {
             }
             // What is painted on the canvas should be seen on the canvas.
             self.show_mask = true;
+            self.mask_rests = false;
             if self.shown().is_some_and(|output| output.picture.is_some()) {
                 self.shown = None;
             }
@@ -227,6 +228,7 @@ impl Session {
             return self.say("drag a mask from inside it");
         };
         self.region = Some(region.id);
+        self.mask_rests = false;
         self.live = Some(Live {
             region: region.id,
             mask: region.mask.clone(),

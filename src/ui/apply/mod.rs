@@ -50,7 +50,10 @@ impl Session {
             }
             Action::Seal => self.history.seal(),
             Action::SelectSlot(slot) => self.slot = Some(slot),
-            Action::SelectRegion(region) => self.region = Some(region),
+            Action::SelectRegion(region) => {
+                self.region = Some(region);
+                self.mask_rests = false;
+            }
             Action::Show(output) => self.shown = output,
             Action::Star(id) => {
                 if let Some(output) = self.outputs.iter_mut().find(|o| o.id == id) {
@@ -84,6 +87,7 @@ impl Session {
                 self.grid = false;
                 self.adjust = true;
             }
+            Action::SameSeeds(same) => self.same_seeds = same,
             Action::Only(group) => self.only = group,
             Action::AutoContext => self.set_crop(None),
             Action::Browse(destination) => env.files.browse(destination),
@@ -131,6 +135,7 @@ impl Session {
     pub fn edit(&mut self, edit: Edit) -> bool {
         match self.history.apply(&mut self.document, edit) {
             Ok(()) => {
+                self.removed.clear();
                 self.mend_choices();
                 true
             }
@@ -182,6 +187,10 @@ impl Session {
             Command::Quit => self.request(Next::Quit, env),
             Command::Undo => {
                 self.give_up_stroke();
+                if self.bring_back() {
+                    return;
+                }
+                self.mask_rests = false;
                 if self.history.undo(&mut self.document).is_none() {
                     self.say("there is nothing to undo");
                 }
@@ -237,6 +246,14 @@ impl Session {
             }
             Command::DepthMap => self.perceive(MapKind::Depth, "", env),
             Command::EdgeMap => self.perceive(MapKind::Edge, "", env),
+            Command::UseAsObject => match self.shown {
+                Some(id) => self.use_as_object(id),
+                None => self.say("choose a result first"),
+            },
+            Command::UseSettings => match self.shown {
+                Some(id) => self.use_settings(id, env),
+                None => self.say("choose a result first"),
+            },
             Command::UseMap => match self.shown {
                 Some(id) => self.use_map(id),
                 None => self.say("choose a map among the results first"),
@@ -269,8 +286,7 @@ impl Session {
                 }
             }
             Command::ClearResults => {
-                self.outputs
-                    .retain(|output| output.starred || output.picture.is_none());
+                self.take_out(|output| !output.starred);
                 self.mend_shown();
             }
             Command::Wipe => self.compare_by(Compare::Wipe(0.5)),
@@ -287,7 +303,10 @@ impl Session {
             Command::Zoom800 => self.set_scale(8.0, env),
             Command::ZoomIn => self.set_scale(self.view.stop(true), env),
             Command::ZoomOut => self.set_scale(self.view.stop(false), env),
-            Command::ShowMask => self.show_mask = !self.show_mask,
+            Command::ShowMask => {
+                self.show_mask = !self.shows_masks();
+                self.mask_rests = false;
+            }
             Command::Grid => {
                 self.grid = !self.grid;
                 self.only = None;
@@ -347,6 +366,11 @@ impl Session {
         self.history = crate::doc::History::default();
         self.name = name.to_owned();
         self.outputs.clear();
+        self.removed.clear();
+        self.numbered = 0;
+        self.seeds = None;
+        self.once_joined = None;
+        self.mask_rests = false;
         self.shown = None;
         self.live = None;
         self.compare = None;

@@ -6,20 +6,89 @@ use super::{Env, Session};
 use crate::doc::document::{Document, Edit, Settings};
 use crate::doc::job::{BlendSpec, ModelChoice};
 use crate::doc::perceive::MapKind;
+use crate::doc::prompt::{WordKind, words};
 use crate::doc::{ControlKind, Job, JobSpec, Level, Picture, Purpose};
 use crate::engine::message::{JobId, ModelSummary, Request};
 use crate::io::metadata::Recipe;
 use crate::ui::files::Destination;
-use crate::ui::state::{ModelState, Output, Running};
+use crate::ui::state::{ModelState, Once, Output, Running};
 use crate::ui::toasts::Kind;
 use crate::ui::tool::Input;
 
 impl Session {
     /// Asks for the outputs; `first` before all jobs that wait.
     pub(super) fn generate(&mut self, first: bool, env: &mut Env<'_>) {
-        let Some(job) = self.new_job(env) else { return };
-        self.start(job, first, None, env);
+        if let Some(why) = self.unplaced() {
+            return self.toasts.add(Kind::Warning, why);
+        }
+        let Some(mut job) = self.new_job(env) else {
+            return;
+        };
+        self.warn_of_uncut();
+        let set = job.spec.seed;
+        job.spec.seed = self.next_seed();
+        let after = job.spec.seed.wrapping_add(job.spec.outputs.into());
+        if self.start(job, first, None, env).is_some() {
+            self.seeds = Some([set, after]);
+        }
         self.history.seal();
+    }
+
+    /// An object that nothing is said about: the built-in model would draw the canvas anew without it.
+    fn unplaced(&self) -> Option<String> {
+        let document = &self.document;
+        if self.retells() || document.canvas().is_none() {
+            return None;
+        }
+        let controls = (document.purposes().iter())
+            .any(|purpose| matches!(purpose, Purpose::Control(kind) if *kind != ControlKind::Mask));
+        let slots = document.slots().iter().enumerate();
+        let (at, _) = slots.clone().find(|(at, slot)| {
+            let placed = document.regions().iter().any(|r| r.asset == Some(slot.id));
+            let number = Some(*at as u32 + 1);
+            let named = words(document.prompt())
+                .iter()
+                .any(|word| word.kind == WordKind::Image && word.number == number);
+            document.purpose(slot.id) == Some(Purpose::Asset) && !placed && !named && !controls
+        })?;
+        Some(format!(
+            "paint where IMG{0} goes, or say in the prompt what to do with IMG{0}",
+            at + 1
+        ))
+    }
+
+    /// An object with what is around it can't be laid into the canvas.
+    fn warn_of_uncut(&mut self) {
+        if self.retells() {
+            return;
+        }
+        let document = &self.document;
+        let slots = document.slots().iter().enumerate();
+        let uncut: Vec<usize> = slots
+            .filter(|(_, slot)| {
+                let placed = document.regions().iter().any(|r| r.asset == Some(slot.id));
+                placed && !slot.picture.has_alpha()
+            })
+            .map(|(at, _)| at + 1)
+            .collect();
+        for number in uncut {
+            self.toasts.add(
+                Kind::Warning,
+                format!(
+                    "IMG{number} is not cut out, so the model can only guess at it: take a picture with a transparent or plain background"
+                ),
+            );
+        }
+    }
+
+    /// The first seed of what is generated next: as it is set, but generating again goes on with the next ones, or it
+    /// would make the same results.
+    pub fn next_seed(&self) -> u64 {
+        let set = self.document.settings().seed;
+        match self.seeds {
+            Some([then, next]) if then == set && !self.same_seeds => next,
+            _ => set,
+        }
     }
 
     /// Asks for one output at each of the four levels of the chosen mask, all from one seed.
@@ -113,6 +182,44 @@ impl Session {
             MapKind::Depth => self.steer_by(picture, ControlKind::Depth, "depth"),
             MapKind::Edge => self.steer_by(picture, ControlKind::Edge, "edges"),
         }
+    }
+
+    /// Adds a result to the objects.
+    pub(super) fn use_as_object(&mut self, id: u64) {
+        let output = self.output(id);
+        let Some((picture, number)) = output.and_then(|o| Some((o.picture.clone()?, o.number)))
+        else {
+            return self.say("this output is not finished yet");
+        };
+        let name = format!("result {number} of {}", self.name);
+        let destination = Destination::As(Purpose::Asset);
+        self.add_picture(picture, None, name, None, destination);
+    }
+
+    /// Sets the words and the numbers that a result was made with; pictures and masks stay as they are.
+    pub(super) fn use_settings(&mut self, id: u64, env: &mut Env<'_>) {
+        let Some(output) = self.output(id) else {
+            return;
+        };
+        let (spec, seed) = (Arc::clone(&output.spec), output.seed);
+        let words = self.edit(Edit::SetPrompt(spec.prompt.clone()))
+            && self.edit(Edit::SetTags(spec.tags.clone()));
+        if !words {
+            return;
+        }
+        // The seeds of this document are taken up from this one.
+        self.seeds = None;
+        let action = self.settings_with(|settings| {
+            settings.seed = seed;
+            settings.joint = spec.joint;
+            settings.steps = Some(spec.steps);
+            settings.guidance_text = Some(spec.guidance_text);
+            settings.guidance_image = spec.guidance_image;
+            settings.solver = spec.solver;
+            settings.blend = spec.blend;
+            settings.masked = spec.masked;
+        });
+        self.apply(action, env);
     }
 
     fn steer_by(&mut self, picture: Arc<Picture>, kind: ControlKind, what: &str) {
@@ -210,8 +317,10 @@ impl Session {
         let (joint, seed) = (spec.joint, spec.seed);
         for index in 0..spec.outputs {
             for picture in 0..joint {
+                self.numbered += 1;
                 let output = Output {
                     id: self.fresh_id(),
+                    number: self.numbered,
                     job: id,
                     group,
                     level,
@@ -265,7 +374,19 @@ impl Session {
         env.backend.arrange(&order);
     }
 
+    /// Whether an output is being joined as was last wished: this is then done with it later.
+    fn waits_for_join(&mut self, id: u64, once: Once) -> bool {
+        let joining = self.output(id).is_some_and(Output::is_joining);
+        if joining {
+            self.once_joined = Some((id, once));
+        }
+        joining
+    }
+
     pub(super) fn accept(&mut self, id: u64) {
+        if self.waits_for_join(id, Once::Accept) {
+            return;
+        }
         let Some(picture) = self.output(id).and_then(|output| output.picture.clone()) else {
             return self.say("this output is not finished yet");
         };
@@ -277,11 +398,16 @@ impl Session {
             self.shown = None;
             self.compare = None;
             self.grid = false;
+            // What was painted would lie over what it became; the next stroke shows it again.
+            self.mask_rests = true;
             self.say("the result is the canvas now, undo takes it back");
         }
     }
 
     pub(super) fn save(&mut self, id: u64, env: &mut Env<'_>) {
+        if self.waits_for_join(id, Once::Save) {
+            return;
+        }
         let name = self.name.clone();
         let Some((output, picture)) = self
             .output(id)
@@ -308,12 +434,43 @@ impl Session {
             return self.say("this output is being made, cancel the job first");
         }
         let at = self.outputs.iter().position(|output| output.id == id);
-        self.outputs.retain(|output| output.id != id);
+        self.take_out(|output| output.id == id);
         if self.shown == Some(id) {
             self.shown = at
                 .and_then(|at| self.outputs.get(at).or_else(|| self.outputs.last()))
                 .map(|output| output.id);
         }
+    }
+
+    /// Removes finished outputs; undo brings them back until something is edited.
+    pub(super) fn take_out(&mut self, goes: impl Fn(&Output) -> bool) {
+        let (gone, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut self.outputs)
+            .into_iter()
+            .enumerate()
+            .partition(|(_, output)| output.picture.is_some() && goes(output));
+        self.outputs = stay.into_iter().map(|(_, output)| output).collect();
+        let text = match &gone[..] {
+            [] => return,
+            [(_, output)] => format!("result {} is removed, undo brings it back", output.number),
+            several => format!(
+                "{} results are removed, undo brings them back",
+                several.len()
+            ),
+        };
+        self.say(&text);
+        self.removed.push(gone);
+    }
+
+    /// Brings back what was removed last; whether there was anything.
+    pub(super) fn bring_back(&mut self) -> bool {
+        let Some(gone) = self.removed.pop() else {
+            return false;
+        };
+        self.shown = gone.last().map(|(_, output)| output.id);
+        for (at, output) in gone {
+            self.outputs.insert(at.min(self.outputs.len()), output);
+        }
+        true
     }
 
     /// After outputs went away: what is shown must be there.

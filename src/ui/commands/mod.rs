@@ -50,6 +50,8 @@ pub enum Command {
     DepthMap,
     EdgeMap,
     UseMap,
+    UseAsObject,
+    UseSettings,
     AutoContext,
     Cancel,
     RandomSeed,
@@ -149,7 +151,7 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 
 impl Command {
     /// Every command, in the order of the menus and the palette.
-    pub const ALL: [Command; 75] = [
+    pub const ALL: [Command; 77] = [
         Command::Generate,
         Command::GenerateFirst,
         Command::Sweep,
@@ -205,6 +207,8 @@ impl Command {
         Command::StarResult,
         Command::AcceptResult,
         Command::UseMap,
+        Command::UseAsObject,
+        Command::UseSettings,
         Command::Wipe,
         Command::Difference,
         Command::Flicker,
@@ -265,6 +269,8 @@ impl Command {
             Command::DepthMap => results::DEPTH_MAP,
             Command::EdgeMap => results::EDGE_MAP,
             Command::UseMap => results::USE_MAP,
+            Command::UseAsObject => results::USE_AS_OBJECT,
+            Command::UseSettings => results::USE_SETTINGS,
             Command::AutoContext => tools::AUTO_CONTEXT,
             Command::Cancel => results::CANCEL,
             Command::RandomSeed => results::RANDOM_SEED,

@@ -53,6 +53,22 @@ pub const USE_MAP: Info = Info {
     keys: &[],
 };
 
+pub const USE_AS_OBJECT: Info = Info {
+    text: "Use as object",
+    tip: "Add the result to the objects",
+    menu: Some(Menu::Result),
+    icon: Some(Icon::Plus),
+    keys: &[],
+};
+
+pub const USE_SETTINGS: Info = Info {
+    text: "Use its words and settings",
+    tip: "Prompt, seed and numbers become those that the result was made with",
+    menu: Some(Menu::Result),
+    icon: None,
+    keys: &[],
+};
+
 pub const CANCEL: Info = Info {
     text: "Cancel",
     tip: "Stop the running job; finished outputs stay",
@@ -103,7 +119,7 @@ pub const ACCEPT_RESULT: Info = Info {
 
 pub const REMOVE_RESULT: Info = Info {
     text: "Remove result",
-    tip: "Take the result out of the list; it is not saved",
+    tip: "Take the result out of the list; undo brings it back",
     menu: Some(Menu::Result),
     icon: Some(Icon::Trash),
     keys: &[key(Key::Backspace)],
@@ -111,7 +127,7 @@ pub const REMOVE_RESULT: Info = Info {
 
 pub const CLEAR_RESULTS: Info = Info {
     text: "Remove results without a star",
-    tip: "Keep what is starred",
+    tip: "Keep what is starred; undo brings the others back",
     menu: Some(Menu::Result),
     icon: None,
     keys: &[],
