@@ -72,7 +72,11 @@ const SMALLEST: [f32; 2] = [900.0, 600.0];
 /// # Errors
 /// One sentence if there is no display, no graphics adapter or no worker thread; it names `inlay generate`.
 pub fn run(files: Vec<PathBuf>) -> anyhow::Result<()> {
+    let store = Options::of_user();
     let options = eframe::NativeOptions {
+        // The window's size, its panels', theme and interface size are those of the last session.
+        persistence_path: store.as_ref().ok().map(|o| o.data.join("window.ron")),
+        persist_window: store.is_ok(),
         viewport: egui::ViewportBuilder::default()
             .with_title("Inlay")
             .with_app_id("inlay")
@@ -90,7 +94,7 @@ pub fn run(files: Vec<PathBuf>) -> anyhow::Result<()> {
             // For trying another model without choosing it each time.
             let folder = std::env::var_os(MODEL_VARIABLE).filter(|folder| !folder.is_empty());
             // Without a folder for data there is neither a journal nor a list of models.
-            let options = Options::of_user();
+            let options = store;
             let data = options.as_ref().ok().map(|options| options.data.clone());
             let last = match &folder {
                 Some(_) => None,
