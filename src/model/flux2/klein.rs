@@ -15,8 +15,34 @@ use super::vae::{TOKEN_PIXELS, Vae, folded, from_tokens, to_tokens, unfolded};
 use crate::model::cache::Lru;
 use crate::model::error::{ModelError, Result, check_cancel};
 
-/// Bytes kept of each kind of intermediate result.
-const KEPT: usize = 256 << 20;
+/// Bytes kept at most of each kind of intermediate result.
+pub(super) struct Kept {
+    prompts: usize,
+    pictures: usize,
+    texts: usize,
+    references: usize,
+    ropes: usize,
+    modulations: usize,
+}
+
+/// Room for the kinds by the size that they have: a prompt takes 16 MB (25 with klein 9B), a picture of 1024² 2 MB, four
+/// such references behind the input layer 200 MB in f32, the angles of such a request 11 MB.
+pub(super) const KEPT: Kept = Kept {
+    prompts: 128 << 20,
+    pictures: 64 << 20,
+    texts: 64 << 20,
+    references: 256 << 20,
+    ropes: 64 << 20,
+    modulations: 16 << 20,
+};
+
+impl Kept {
+    /// Bytes of all kinds.
+    pub fn sum(&self) -> u64 {
+        let first = self.prompts + self.pictures + self.texts;
+        (first + self.references + self.ropes + self.modulations) as u64
+    }
+}
 
 /// How the parts share the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -139,12 +165,12 @@ impl Klein {
             latent_rgb,
             hash,
             parameters,
-            prompts: Lru::new(KEPT),
-            pictures: Lru::new(KEPT),
-            texts: Lru::new(KEPT),
-            references: Lru::new(KEPT),
-            ropes: Lru::new(KEPT),
-            modulations: Lru::new(KEPT),
+            prompts: Lru::new(KEPT.prompts),
+            pictures: Lru::new(KEPT.pictures),
+            texts: Lru::new(KEPT.texts),
+            references: Lru::new(KEPT.references),
+            ropes: Lru::new(KEPT.ropes),
+            modulations: Lru::new(KEPT.modulations),
             current: None,
             stats: KleinStats {
                 loads: 1,
