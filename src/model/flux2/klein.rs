@@ -96,6 +96,13 @@ pub struct KleinRequest {
     pub height: u32,
 }
 
+/// A prompt that went through the text encoder.
+struct Prompt {
+    embedding: Tensor,
+    /// Tokens that were left out.
+    cut: usize,
+}
+
 /// A prepared request.
 struct Current {
     text: String,
@@ -118,7 +125,7 @@ pub struct Klein {
     hash: String,
     parameters: u64,
     /// Embeddings of prompts.
-    prompts: Lru<String, Tensor>,
+    prompts: Lru<String, Prompt>,
     /// Latent tokens of pictures.
     pictures: Lru<u64, Tensor>,
     /// Prompts and references behind the transformer's input layers.
@@ -146,7 +153,7 @@ impl Klein {
     ) -> Result<Self> {
         progress(0.0, "the tokenizer");
         let tokenizer = ChatTokenizer::load(&files.tokenizer)?;
-        let hash = files.fingerprint()?;
+        let hash = files.fingerprint()? + &compute.in_words();
         let parameters = files.parameters()?;
         check_cancel(cancel)?;
         progress(0.02, "the autoencoder");
@@ -205,7 +212,7 @@ impl Klein {
         &self.latent_rgb
     }
 
-    /// The weights' fingerprint.
+    /// The weights' fingerprint, and behind it in words how they are used if not as they are.
     pub fn hash(&self) -> &str {
         &self.hash
     }
@@ -295,18 +302,12 @@ impl Klein {
     }
 
     /// The embedding of a prompt.
-    fn prompt(&mut self, text: &str, cancel: &dyn Fn() -> bool) -> Result<Arc<Tensor>> {
+    fn prompt(&mut self, text: &str, cancel: &dyn Fn() -> bool) -> Result<Arc<Prompt>> {
         let key = text.to_owned();
         if let Some(found) = self.prompts.get(&key) {
             return Ok(found);
         }
         let tokens = self.tokenizer.tokenize(text, TEXT_TOKENS)?;
-        if tokens.cut > 0 {
-            self.warnings.push(format!(
-                "The prompt is longer than the model reads: its last {} words or parts of words are left out",
-                tokens.cut
-            ));
-        }
         self.load_text(cancel, &mut |_| ())?;
         let Some(encoder) = &self.text else {
             return Err(ModelError::Input("the text encoder is not loaded".into()));
@@ -314,7 +315,8 @@ impl Klein {
         let embedding = encoder.encode(&tokens, cancel)?;
         self.stats.text_encodes += 1;
         let bytes = bytes_of(&embedding);
-        Ok(self.prompts.insert(key, embedding, bytes))
+        let cut = tokens.cut;
+        Ok(self.prompts.insert(key, Prompt { embedding, cut }, bytes))
     }
 
     /// The latent tokens of a reference.
@@ -348,7 +350,12 @@ impl Klein {
                 width as usize / TOKEN_PIXELS,
             )
         };
-        self.prompt(&request.text, cancel)?;
+        let cut = self.prompt(&request.text, cancel)?.cut;
+        if cut > 0 {
+            self.warnings.push(format!(
+                "The prompt is longer than the model reads: its last {cut} words or parts of words are left out"
+            ));
+        }
         if guided {
             self.prompt("", cancel)?;
         }
@@ -437,8 +444,8 @@ impl Klein {
         if let Some(found) = self.texts.get(&key) {
             return Ok(found);
         }
-        let embedding = self.prompt(prompt, cancel)?;
-        let embedded = self.transformer(cancel)?.embed_text(&embedding)?;
+        let prompt = self.prompt(prompt, cancel)?;
+        let embedded = self.transformer(cancel)?.embed_text(&prompt.embedding)?;
         self.stats.embeds += 1;
         let bytes = bytes_of(&embedded);
         Ok(self.texts.insert(key, embedded, bytes))

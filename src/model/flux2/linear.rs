@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use super::archive::{Raw, plain_type};
 use super::header::Element;
+use super::memory::MemoryOf;
 use crate::model::error::{ModelError, Result};
 
 /// Where and in which type to compute.
@@ -33,6 +34,19 @@ impl Compute {
             dtype: DType::F32,
             rounded: false,
         }
+    }
+
+    /// What makes other pictures of the same weights on this device, each behind a comma: that they are rounded, and a
+    /// type that is not the usual one there. Empty for weights that are used as they are.
+    pub(super) fn in_words(&self) -> String {
+        let mut words = String::new();
+        if self.rounded {
+            words.push_str(", rounded to 8 bits");
+        }
+        if self.dtype != MemoryOf::of(&self.device).usual_type() {
+            words.push_str(&format!(", in {:?}", self.dtype).to_lowercase());
+        }
+        words
     }
 }
 
@@ -243,7 +257,7 @@ fn fp8_values() -> [f32; 256] {
 }
 
 /// Codes times their scale, in f32 on the processor.
-fn from_fp8(codes: &[u8], scale: &[f32], rows: usize, columns: usize) -> Result<Tensor> {
+pub(super) fn from_fp8(codes: &[u8], scale: &[f32], rows: usize, columns: usize) -> Result<Tensor> {
     let values = fp8_values();
     let mut out = vec![0f32; rows * columns];
     out.par_chunks_mut(columns.max(1))

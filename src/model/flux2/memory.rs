@@ -69,7 +69,7 @@ impl MemoryOf {
     }
 
     /// The type that is usually computed in there.
-    fn usual_type(self) -> DType {
+    pub(super) fn usual_type(self) -> DType {
         match self {
             MemoryOf::Cpu => DType::F32,
             MemoryOf::Gpu => DType::BF16,
