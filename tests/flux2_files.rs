@@ -5,8 +5,9 @@ mod flux2;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use flux2::{model, single};
-use inlay::model::flux2::{Element, Files, Header, Naming, Part, detect};
+use candle_core::D;
+use flux2::{comfy, model, rewritten, single, text_shards};
+use inlay::model::flux2::{Element, Files, Header, Naming, Part, detect, is_base};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -159,7 +160,10 @@ fn quantisations_that_cannot_be_loaded_name_what_to_get() {
         ),
         (
             "comfy.safetensors",
-            &[("double_blocks.0.img_attn.qkv.comfy_quant", Dtype::U8)],
+            &[
+                ("double_blocks.0.img_attn.qkv.comfy_quant", Dtype::U8),
+                ("double_blocks.0.img_attn.qkv.weight", Dtype::U8),
+            ],
             "comfy.safetensors is stored in nvfp4, which cannot be loaded here: get the fp8 file or a GGUF of type Q4_K of the same model instead",
         ),
         (
@@ -187,6 +191,135 @@ fn quantisations_that_cannot_be_loaded_name_what_to_get() {
         sentence(&path),
         "flux1.safetensors is FLUX.1, which this program does not run: get FLUX.2 [klein] 4B"
     );
+}
+
+#[test]
+fn fp8_that_comfyui_marks_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let tensors = [
+        ("single_stream_modulation.lin.weight", Dtype::BF16),
+        ("double_blocks.0.img_attn.qkv.weight", Dtype::F8_E4M3),
+        ("double_blocks.0.img_attn.qkv.weight_scale", Dtype::F32),
+        ("double_blocks.0.img_attn.qkv.comfy_quant", Dtype::U8),
+    ];
+    let path = write(folder.path(), "fp8.safetensors", &tensors);
+    let found = detect(&Header::read(&path).unwrap()).unwrap().unwrap();
+    assert_eq!(found.part, Part::Transformer);
+}
+
+#[test]
+fn a_header_as_long_as_a_pickles_first_bytes_is_no_pickle() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.safetensors");
+    // 0x80 0x02, as a pickle of the second protocol begins.
+    let length = 0x0280u64;
+    let json = r#"{"bn.running_mean":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+    let mut bytes = length.to_le_bytes().to_vec();
+    bytes.extend(format!("{json:<640}").as_bytes());
+    bytes.extend([0; 4]);
+    std::fs::write(&path, &bytes).unwrap();
+    let header = Header::read(&path).unwrap();
+    assert_eq!(header.entries["bn.running_mean"].shape, [1]);
+    bytes[8] = b'}';
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(sentence(&path).contains("is a pickle file"));
+}
+
+#[test]
+fn gemma_is_no_qwen() {
+    let folder = tempfile::tempdir().unwrap();
+    let part = |more: &[(&str, Dtype)]| {
+        let mut tensors = vec![
+            ("model.embed_tokens.weight", Dtype::BF16),
+            ("model.layers.0.self_attn.q_norm.weight", Dtype::BF16),
+        ];
+        tensors.extend(more);
+        let path = write(folder.path(), "text.safetensors", &tensors);
+        detect(&Header::read(&path).unwrap()).unwrap()
+    };
+    assert_eq!(part(&[]).unwrap().part, Part::TextEncoder);
+    let norm = "model.layers.0.pre_feedforward_layernorm.weight";
+    assert_eq!(part(&[(norm, Dtype::BF16)]), None);
+}
+
+#[test]
+fn the_text_encoder_that_fits_is_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = comfy(folder.path(), "transformer.safetensors");
+    let fitting = folder.path().join("text_encoders/qwen_3_4b.safetensors");
+    let other = fitting.with_file_name("qwen_3_0.6b.safetensors");
+    rewritten(&text_shards(), &other, |name, t| {
+        let width = t.dim(D::Minus1).unwrap() / 2;
+        (
+            name,
+            t.narrow(D::Minus1, 0, width).unwrap().contiguous().unwrap(),
+        )
+    });
+    let gemma = fitting.with_file_name("gemma.safetensors");
+    rewritten(&text_shards(), &gemma, |name, t| {
+        (
+            name.replace("input_layernorm", "pre_feedforward_layernorm"),
+            t,
+        )
+    });
+    assert_eq!(Files::find(&file).unwrap().text, [fitting.clone()]);
+    // One that does not fit is named where it is refused.
+    std::fs::remove_file(&fitting).unwrap();
+    assert_eq!(Files::find(&file).unwrap().text, [other.clone()]);
+    std::fs::remove_file(other).unwrap();
+    let why = Files::find(&file).unwrap_err().to_string();
+    assert!(
+        why.starts_with("the text encoder (Qwen3) was not found"),
+        "{why}"
+    );
+}
+
+#[test]
+fn missing_parts_are_named() {
+    let sentence = |path: &Path| Files::find(path).unwrap_err().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let file = comfy(folder.path(), "transformer.safetensors");
+    assert_eq!(
+        sentence(&folder.path().join("vae/flux2-vae.safetensors")),
+        "flux2-vae.safetensors is the autoencoder (VAE) alone: choose the transformer's file, the rest is found beside it"
+    );
+    std::fs::remove_file(folder.path().join("text_encoders/tokenizer.json")).unwrap();
+    assert_eq!(
+        sentence(&file),
+        "the tokenizer was not found beside transformer.safetensors: put tokenizer.json of Qwen3-4B into the same folder"
+    );
+    std::fs::remove_file(folder.path().join("vae/flux2-vae.safetensors")).unwrap();
+    assert_eq!(
+        sentence(&file),
+        "the autoencoder (VAE) was not found beside transformer.safetensors: put flux2-vae.safetensors into the same folder"
+    );
+    let empty = tempfile::tempdir().unwrap();
+    assert!(sentence(empty.path()).contains("there is no model in"));
+    // A folder of another pipeline, and one whose weights are pickles.
+    std::fs::write(
+        empty.path().join("model_index.json"),
+        r#"{"_class_name":"FluxPipeline"}"#,
+    )
+    .unwrap();
+    assert!(sentence(empty.path()).contains("get FLUX.2 [klein] 4B"));
+    std::fs::write(
+        empty.path().join("model_index.json"),
+        r#"{"_class_name":"Flux2KleinPipeline"}"#,
+    )
+    .unwrap();
+    std::fs::create_dir(empty.path().join("transformer")).unwrap();
+    std::fs::write(empty.path().join("transformer/a.bin"), b"PK\x03\x04").unwrap();
+    assert!(sentence(empty.path()).contains("a.bin is a pickle file"));
+}
+
+#[test]
+fn base_is_a_word_of_the_name() {
+    for name in ["flux-2-klein-base-4b", "FLUX.2_klein_4B_Base", "base"] {
+        assert!(is_base(name), "{name}");
+    }
+    for name in ["flux-2-klein-4b", "database-klein", "klein-based", ""] {
+        assert!(!is_base(name), "{name}");
+    }
 }
 
 /// A GGUF file with one tensor of a type.

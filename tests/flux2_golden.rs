@@ -3,8 +3,12 @@
 
 mod flux2;
 
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::quantized::{GgmlDType, QTensor, gguf_file};
 use candle_core::{D, DType, Device, Tensor};
-use flux2::{Goldens, check, differences, model, none, single};
+use flux2::{Goldens, check, differences, model, none, rewritten, single, text_shards};
 use inlay::model::flux2::{
     ChatTokenizer, Compute, RopeTable, TextEncoder, TextTokens, Transformer, Vae, mu,
     picture_places, reference_time, sigmas, text_places,
@@ -19,7 +23,7 @@ fn cpu() -> Compute {
     Compute::on_processor()
 }
 
-fn transformer(paths: &[std::path::PathBuf]) -> Transformer {
+fn transformer(paths: &[PathBuf]) -> Transformer {
     Transformer::load(paths, &cpu(), &none, &mut |_| ()).unwrap()
 }
 
@@ -32,8 +36,7 @@ fn text_encoder() -> TextEncoder {
 }
 
 fn text_encoder_in(compute: Compute) -> TextEncoder {
-    let shards = [1, 2].map(|n| model(&format!("text_encoder/model-0000{n}-of-00002.safetensors")));
-    TextEncoder::load(&shards, &compute, &none, &mut |_| ()).unwrap()
+    TextEncoder::load(&text_shards(), &compute, &none, &mut |_| ()).unwrap()
 }
 
 fn vae() -> Vae {
@@ -56,6 +59,29 @@ fn prompts_become_the_same_chat_and_tokens() {
         assert_eq!(tokens.real as u32, real);
         assert_eq!(tokens.cut > 0, name == "long");
     }
+}
+
+#[test]
+fn padding_and_truncation_that_a_tokenizer_was_saved_with_are_left_off() {
+    let g = Goldens::load();
+    let folder = tempfile::tempdir().unwrap();
+    let file = model("tokenizer/tokenizer.json");
+    let mut json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    json["truncation"] = serde_json::json!({
+        "direction": "Right", "max_length": 6, "strategy": "LongestFirst", "stride": 0
+    });
+    json["padding"] = serde_json::json!({
+        "strategy": {"Fixed": 70}, "direction": "Right", "pad_to_multiple_of": null,
+        "pad_id": 0, "pad_type_id": 0, "pad_token": "<|endoftext|>"
+    });
+    let saved = folder.path().join("tokenizer.json");
+    std::fs::write(&saved, json.to_string()).unwrap();
+    let [plain, saved] = [file, saved].map(|file| {
+        let tokenizer = ChatTokenizer::load(&file).unwrap();
+        tokenizer.tokenize(&g.text("prompt.text"), 80).unwrap()
+    });
+    assert_eq!(plain, saved);
 }
 
 fn tokens(g: &Goldens, name: &str) -> TextTokens {
@@ -314,6 +340,146 @@ fn gguf_q8_0_equals_the_values_that_it_stands_for() {
     assert!((0.001..0.01).contains(&relative), "{relative}");
     let moved = differences(&found, &g["net.velocity"]);
     assert!((0.001..0.1).contains(&moved), "{moved}");
+}
+
+/// Every weight of both, bit by bit.
+fn equal(a: &Transformer, b: &Transformer) {
+    let (a, b) = (a.weights().unwrap(), b.weights().unwrap());
+    assert_eq!(a.len(), b.len());
+    for (a, b) in a.iter().zip(&b) {
+        assert_eq!(a.dims(), b.dims());
+        assert_eq!(differences(a, b), 0.0);
+    }
+}
+
+#[test]
+fn prefixes_and_other_names_of_norms_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prefixed.safetensors");
+    let mut renamed = 0;
+    rewritten(&[single("transformer.safetensors")], &file, |name, t| {
+        let other = name.replace("_norm.scale", "_norm.weight");
+        renamed += usize::from(other != name);
+        (format!("model.diffusion_model.{other}"), t)
+    });
+    // Two in each of two single blocks, four in each of two double blocks.
+    assert_eq!(renamed, 2 * 2 + 2 * 4);
+    equal(&transformer(&[file]), &diffusers());
+}
+
+#[test]
+fn norms_in_fp8_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, stored: DType| {
+        let file = folder.path().join(name);
+        let mut cast = 0;
+        rewritten(&[single("transformer.safetensors")], &file, |name, t| {
+            if !name.ends_with("_norm.scale") {
+                return (name, t);
+            }
+            cast += 1;
+            let fp8 = t.to_dtype(DType::F32).unwrap().to_dtype(DType::F8E4M3);
+            (name, fp8.unwrap().to_dtype(stored).unwrap())
+        });
+        assert_eq!(cast, 12);
+        transformer(&[file])
+    };
+    let found = write("fp8.safetensors", DType::F8E4M3);
+    equal(&found, &write("f32.safetensors", DType::F32));
+    assert!(relative_error(&found, &diffusers()) > 0.0);
+}
+
+/// The text encoder as llama.cpp names and stores it, its matrices in a type.
+fn llama(folder: &Path, matrices: GgmlDType) -> PathBuf {
+    let mut tensors = HashMap::new();
+    for shard in text_shards() {
+        tensors.extend(candle_core::safetensors::load(shard, &Device::Cpu).unwrap());
+    }
+    let words = [
+        ("self_attn.q_proj", "attn_q"),
+        ("self_attn.k_proj", "attn_k"),
+        ("self_attn.v_proj", "attn_v"),
+        ("self_attn.o_proj", "attn_output"),
+        ("self_attn.q_norm", "attn_q_norm"),
+        ("self_attn.k_norm", "attn_k_norm"),
+        ("input_layernorm", "attn_norm"),
+        ("post_attention_layernorm", "ffn_norm"),
+        ("mlp.gate_proj", "ffn_gate"),
+        ("mlp.up_proj", "ffn_up"),
+        ("mlp.down_proj", "ffn_down"),
+        ("embed_tokens", "token_embd"),
+        ("layers.", "blk."),
+        ("model.", ""),
+    ];
+    let named: Vec<(String, QTensor)> = tensors
+        .iter()
+        .map(|(name, t)| {
+            let name = match name.as_str() {
+                "model.norm.weight" => "output_norm.weight".to_owned(),
+                name => words
+                    .iter()
+                    .fold(name.to_owned(), |name, (from, to)| name.replace(from, to)),
+            };
+            let dtype = match t.dims() {
+                [_, inputs] if inputs.is_multiple_of(matrices.block_size()) => matrices,
+                _ => GgmlDType::F32,
+            };
+            let t = t.to_dtype(DType::F32).unwrap();
+            (name, QTensor::quantize(&t, dtype).unwrap())
+        })
+        .collect();
+    let named: Vec<(&str, &QTensor)> = named.iter().map(|(n, t)| (n.as_str(), t)).collect();
+    let path = folder.join("qwen.gguf");
+    let mut file = std::fs::File::create(&path).unwrap();
+    gguf_file::write(&mut file, &[], &named).unwrap();
+    path
+}
+
+#[test]
+fn text_encoders_of_llama_cpp_are_read() {
+    let g = Goldens::load();
+    let folder = tempfile::tempdir().unwrap();
+    let embedded = |encoder: &TextEncoder| encoder.encode(&tokens(&g, "prompt"), &none).unwrap();
+    let load = |dtype| {
+        let path = llama(folder.path(), dtype);
+        TextEncoder::load(&[path], &cpu(), &none, &mut |_| ()).unwrap()
+    };
+    let plain = load(GgmlDType::F32);
+    assert_eq!(plain.config(), text_encoder().config());
+    check("prompt.embeds", &embedded(&plain), &g, BLOCKS);
+    let same = differences(&embedded(&plain), &embedded(&text_encoder()));
+    assert_eq!(same, 0.0);
+    let small = load(GgmlDType::Q8_0);
+    assert!(small.bytes() < plain.bytes() / 2);
+    near(&embedded(&small), &g["prompt.embeds"]);
+}
+
+/// Rounded to 8 bits, and no more.
+fn near(found: &Tensor, golden: &Tensor) {
+    let size = golden.abs().unwrap().max_all().unwrap();
+    let e = differences(found, golden) / size.to_scalar::<f32>().unwrap();
+    assert!(e < 0.05 && e > 1e-6, "{e}");
+}
+
+#[test]
+fn a_text_encoder_that_is_rounded_keeps_its_embedding() {
+    let g = Goldens::load();
+    let compute = Compute {
+        rounded: true,
+        ..cpu()
+    };
+    let rounded = text_encoder_in(compute);
+    assert!(rounded.bytes() < text_encoder().bytes());
+    let found = rounded.encode(&tokens(&g, "prompt"), &none).unwrap();
+    near(&found, &g["prompt.embeds"]);
+    rounded
+        .run(&tokens(&g, "prompt"), &none, &mut |depth, state| {
+            if depth == 0 {
+                check("prompt.hidden.0", state, &g, 0.0);
+            }
+            Ok(())
+        })
+        .unwrap();
 }
 
 /// Root mean square of the weights' difference as a share of the weights'.

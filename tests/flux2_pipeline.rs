@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assert_cmd::Command;
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use common::{events, insertion, rectangle, speckled, with_picture, with_region, words};
-use flux2::{Goldens, check, folder, model, none, single};
+use flux2::{Goldens, check, comfy, folder, none};
 use inlay::doc::job::MaskedMode;
 use inlay::doc::{Level, Picture, Role};
 use inlay::engine::{Loader, ModelLoader, ModelSource};
@@ -47,31 +47,6 @@ fn sent(events: &[JobEvent]) -> &str {
         _ => None,
     });
     text.unwrap()
-}
-
-/// A single-file model's folder as ComfyUI lays it out; gives the transformer's file.
-fn comfy(folder: &Path, transformer: &str) -> PathBuf {
-    for name in ["diffusion_models", "vae", "text_encoders"] {
-        std::fs::create_dir_all(folder.join(name)).unwrap();
-    }
-    let file = folder.join("diffusion_models").join(transformer);
-    std::fs::copy(single(transformer), &file).unwrap();
-    std::fs::copy(
-        single("vae.safetensors"),
-        folder.join("vae/flux2-vae.safetensors"),
-    )
-    .unwrap();
-    // ComfyUI keeps the text encoder in one file.
-    let mut all = std::collections::HashMap::new();
-    for n in [1, 2] {
-        let shard = model(&format!("text_encoder/model-0000{n}-of-00002.safetensors"));
-        all.extend(candle_core::safetensors::load(shard, &Device::Cpu).unwrap());
-    }
-    let text = folder.join("text_encoders/qwen_3_4b.safetensors");
-    candle_core::safetensors::save(&all, text).unwrap();
-    let tokenizer = folder.join("text_encoders/tokenizer.json");
-    std::fs::copy(model("tokenizer/tokenizer.json"), tokenizer).unwrap();
-    file
 }
 
 fn values(picture: &Tensor) -> Arc<[f32]> {
@@ -189,6 +164,104 @@ fn parts_loaded_in_turn_compute_the_same() {
     assert_eq!(all.stats().loads, 3);
     // Autoencoder, text encoder, autoencoder, transformer, autoencoder.
     assert_eq!(turn.stats().loads, 5);
+}
+
+#[test]
+fn several_outputs_load_parts_as_often_as_one() {
+    let mut job = insertion((200, 120), Level::Blob);
+    job.spec.steps = 2;
+    let mut run = |residency: Residency, outputs: u32| {
+        let mut generator = Flux2Generator::new("tiny", klein(residency), 64);
+        job.spec.outputs = outputs;
+        let before = generator.stats().loads;
+        let told = events(&job, &mut generator);
+        (generator.stats().loads - before, told)
+    };
+    let (_, all) = run(Residency::All, 2);
+    let (once, one) = run(Residency::InTurn, 1);
+    let (twice, two) = run(Residency::InTurn, 2);
+    // The text encoder, the autoencoder for references and canvas, the transformer, the autoencoder.
+    assert_eq!((once, twice), (4, 4));
+    let (expected, made) = (pictures(&all), pictures(&two));
+    assert_eq!((expected.len(), made.len()), (2, 2));
+    for (a, b) in expected.iter().zip(&made) {
+        assert!(a.pixels() == b.pixels());
+    }
+    assert!(pictures(&one)[0].pixels() == made[0].pixels());
+    // The same is told but for the order: outputs come last.
+    let kinds = |told: &[JobEvent]| -> String {
+        let letter = |event: &JobEvent| match event {
+            JobEvent::Step { .. } => Some('s'),
+            JobEvent::Preview(_) => Some('p'),
+            JobEvent::Output(_) => Some('o'),
+            _ => None,
+        };
+        told.iter().filter_map(letter).collect()
+    };
+    assert_eq!(kinds(&all), "spspospspo");
+    assert_eq!(kinds(&two), "spspspspoo");
+}
+
+#[test]
+fn a_strip_is_refused_in_words() {
+    let mut generator = generator();
+    let strip = |length| {
+        let canvas = speckled(length, 100, 5, false);
+        let mut job = with_picture(words("Make IMG1 blue"), Role::Canvas, canvas);
+        job.spec.steps = 1;
+        job
+    };
+    let failed = run(
+        &strip(1600),
+        &mut generator,
+        &Cancel::default(),
+        &mut |_| (),
+    );
+    assert_eq!(
+        failed.unwrap_err().to_string(),
+        "the loaded model takes pictures of which one side is at most 8 times the other, and what it is to see has 256 × 16 pixels: choose a part of the canvas that is nearer to a square"
+    );
+    assert_eq!(pictures(&events(&strip(800), &mut generator)).len(), 1);
+}
+
+#[test]
+fn every_job_is_told_that_its_prompt_was_cut() {
+    let g = Goldens::load();
+    let mut klein = klein(Residency::All);
+    let long = "A red cup. ".repeat(400);
+    let mut warnings = |text: &str| {
+        klein.prepare(&request(&g, text), false, &none).unwrap();
+        klein.take_warnings()
+    };
+    let first = warnings(&long);
+    assert!(first[0].starts_with("The prompt is longer than the model reads: its last "));
+    assert_eq!(warnings(&long), first);
+    assert!(warnings("A red cup").is_empty());
+    assert_eq!(warnings(&long), first);
+}
+
+#[test]
+fn a_hash_tells_how_the_weights_are_used() {
+    let files = Files::find(&folder().join("model")).unwrap();
+    let hash = |rounded, dtype| {
+        let compute = Compute {
+            rounded,
+            dtype,
+            ..Compute::on_processor()
+        };
+        let residency = Residency::InTurn;
+        let loaded = Klein::load(files.clone(), compute, residency, &none, &mut |_, _| ());
+        loaded.unwrap().hash().to_owned()
+    };
+    let plain = files.fingerprint().unwrap();
+    assert_eq!(hash(false, DType::F32), plain);
+    assert_eq!(
+        hash(true, DType::F32),
+        format!("{plain}, rounded to 8 bits")
+    );
+    assert_eq!(hash(false, DType::BF16), format!("{plain}, in bf16"));
+    let both = format!("{plain}, rounded to 8 bits, in f16");
+    assert_eq!(hash(true, DType::F16), both);
 }
 
 #[test]
@@ -400,6 +473,11 @@ fn klein_base_is_told_by_its_name_or_its_index() {
     std::fs::rename(&file, &base).unwrap();
     let files = Files::find(&base).unwrap();
     assert!(!files.distilled);
+    // Folders of single files and other words say nothing.
+    let models = folder.path().join("base-models");
+    std::fs::create_dir(&models).unwrap();
+    let klein = comfy(&models, "transformer.safetensors");
+    assert!(Files::find(&klein).unwrap().distilled);
     // Only the base is guided by the words unless the artist says otherwise.
     let compute = Compute::on_processor();
     let model = Klein::load(files, compute, Residency::All, &none, &mut |_, _| ()).unwrap();
@@ -407,44 +485,6 @@ fn klein_base_is_told_by_its_name_or_its_index() {
     let plain = generator();
     let defaults = |of: &Flux2Generator| (of.info().default_steps, of.info().default_guidance);
     assert_eq!((defaults(&guided), defaults(&plain)), ((28, 4.0), (4, 1.0)));
-}
-
-#[test]
-fn missing_parts_are_named() {
-    let sentence = |path: &Path| Files::find(path).unwrap_err().to_string();
-    let folder = tempfile::tempdir().unwrap();
-    let file = comfy(folder.path(), "transformer.safetensors");
-    assert_eq!(
-        sentence(&folder.path().join("vae/flux2-vae.safetensors")),
-        "flux2-vae.safetensors is the autoencoder (VAE) alone: choose the transformer's file, the rest is found beside it"
-    );
-    std::fs::remove_file(folder.path().join("text_encoders/tokenizer.json")).unwrap();
-    assert_eq!(
-        sentence(&file),
-        "the tokenizer was not found beside transformer.safetensors: put tokenizer.json of Qwen3-4B into the same folder"
-    );
-    std::fs::remove_file(folder.path().join("vae/flux2-vae.safetensors")).unwrap();
-    assert_eq!(
-        sentence(&file),
-        "the autoencoder (VAE) was not found beside transformer.safetensors: put flux2-vae.safetensors into the same folder"
-    );
-    let empty = tempfile::tempdir().unwrap();
-    assert!(sentence(empty.path()).contains("there is no model in"));
-    // A folder of another pipeline, and one whose weights are pickles.
-    std::fs::write(
-        empty.path().join("model_index.json"),
-        r#"{"_class_name":"FluxPipeline"}"#,
-    )
-    .unwrap();
-    assert!(sentence(empty.path()).contains("get FLUX.2 [klein] 4B"));
-    std::fs::write(
-        empty.path().join("model_index.json"),
-        r#"{"_class_name":"Flux2KleinPipeline"}"#,
-    )
-    .unwrap();
-    std::fs::create_dir(empty.path().join("transformer")).unwrap();
-    std::fs::write(empty.path().join("transformer/a.bin"), b"PK\x03\x04").unwrap();
-    assert!(sentence(empty.path()).contains("a.bin is a pickle file"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod flux2;
 
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use flux2::{Goldens, check, folder, model, none};
 use inlay::doc::job::{ModelChoice, Solver};
 use inlay::doc::mask::Combine;

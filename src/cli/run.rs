@@ -20,7 +20,7 @@ use crate::io::metadata::Recipe;
 use crate::io::{metadata, names, save};
 use crate::pipeline::event::{JobEvent, OutputPicture, Preview};
 use crate::pipeline::generator::{Cancel, Family, Generator, GeneratorInfo};
-use crate::pipeline::{self, PipelineError, RunOptions};
+use crate::pipeline::{self, PipelineError, RunOptions, used_otherwise};
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -217,7 +217,9 @@ fn complete(spec: &mut JobSpec, info: &GeneratorInfo, warn: &mut dyn FnMut(Strin
     if spec.size.is_none() && !has_canvas {
         spec.size = Some([info.resolution; 2]);
     }
-    if !spec.model_hash.is_empty() && spec.model_hash != info.hash {
+    if let Some(how) = used_otherwise(&spec.model_hash, &info.hash) {
+        warn(format!("the recipe was made with {how}"));
+    } else if !spec.model_hash.is_empty() && spec.model_hash != info.hash {
         warn(format!(
             "the recipe was made with other weights of the model “{}”, the result will differ",
             spec.model

@@ -124,7 +124,7 @@ fn load_flux2(
     let cancelled = || cancel.is_cancelled();
     let place = MemoryOf::of(device);
     let dtype = dtype.on(device)?;
-    let fit = Estimate::in_type(&files, place, dtype)?.fit(place, place.free())?;
+    let fit = Estimate::in_type(&files, place, dtype)?.fit(place, MemoryOf::free_on(device))?;
     let compute = Compute {
         device: device.clone(),
         dtype,

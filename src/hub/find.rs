@@ -7,12 +7,12 @@ use hf_hub::Cache;
 
 use super::catalogue::TOKENIZER;
 use super::error::{HubError, Result};
-use super::inspect::{Inspected, context_width, flux2, inspect, part, text_width};
+use super::inspect::{Inspected, flux2, inspect, part};
 use super::message::Found;
 use super::options::Places;
 use super::registry::MODELS;
 use crate::model::ModelError;
-use crate::model::flux2::{Files, Part};
+use crate::model::flux2::{Files, Part, context_width, is_base, text_width};
 
 /// Folders below a root that are looked into at most.
 const DEPTH: usize = 5;
@@ -129,7 +129,7 @@ pub(super) fn way_to_use(path: &Path, places: &Places, data: &Path) -> Result<Wa
         vae: vec![vae.clone()],
         text: vec![text.clone()],
         tokenizer,
-        distilled: !file_name(path).to_lowercase().contains("base"),
+        distilled: !is_base(&stem(path)),
     })?;
     Ok(Way::Apart(inspected, apart))
 }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use super::catalogue::{Licence, NON_COMMERCIAL};
 use super::error::Result;
 use super::message::{FLUX2, Memory};
-use crate::model::flux2::{Estimate, Files, Header, MemoryOf, Part, detect};
+use crate::model::flux2::{
+    Estimate, Files, Header, MemoryOf, Part, context_width, detect, text_width, transformer_width,
+};
 use crate::model::{CONFIG_FILE, Config, FILES, ModelError, Source};
 
 /// Widths of the transformer by which the two sizes are told.
@@ -72,7 +74,7 @@ pub(super) fn flux2(files: &Files) -> Result<Inspected> {
     let stored = detect(&header)?.map_or("", |found| found.element.name());
     let width = WIDTHS
         .iter()
-        .find(|(width, _)| Some(*width) == rows(&header));
+        .find(|(width, _)| Some(*width) == transformer_width(&header));
     let size = width.map_or("", |(_, size)| size);
     let base = if files.distilled { "" } else { " base" };
     let place = MemoryOf::usual();
@@ -118,29 +120,6 @@ pub(super) fn mismatch(files: &Files) -> Result<Option<ModelError>> {
             name(&files.transformer)
         ))
     }))
-}
-
-/// The width of the texts that a transformer takes.
-pub(super) fn context_width(header: &Header) -> Option<usize> {
-    side(header, &["txt_in.weight", "context_embedder.weight"], 1)
-}
-
-/// The width of a text encoder.
-pub(super) fn text_width(header: &Header) -> Option<usize> {
-    side(header, &["embed_tokens.weight", "token_embd.weight"], 1)
-}
-
-/// The width of a transformer.
-fn rows(header: &Header) -> Option<usize> {
-    side(header, &["img_in.weight", "x_embedder.weight"], 0)
-}
-
-fn side(header: &Header, endings: &[&str], axis: usize) -> Option<usize> {
-    let found = header.entries.iter().find(|(name, _)| {
-        let is = |ending: &&str| name.ends_with(ending);
-        endings.iter().any(is)
-    });
-    found.and_then(|(_, entry)| entry.shape.get(axis).copied())
 }
 
 /// Which part of a model a file is; `None` if it is none.

@@ -34,11 +34,28 @@ pub(super) fn model_warning(job: &Job, info: &GeneratorInfo) -> Option<String> {
             spec.model, info.name
         ));
     }
+    if let Some(how) = used_otherwise(&spec.model_hash, &info.hash) {
+        return Some(format!("This recipe was made with {how}"));
+    }
     let other = !spec.model_hash.is_empty() && spec.model_hash != info.hash;
     other.then(|| {
         format!(
             "This recipe was made with other weights of {}: the result will differ",
             info.name
+        )
+    })
+}
+
+/// How the same weights were used in a recipe and are used here, if not alike; `None` for other weights. A hash tells it
+/// in words behind a comma ([`GeneratorInfo::hash`]).
+pub fn used_otherwise(recipe: &str, here: &str) -> Option<String> {
+    fn parts(hash: &str) -> (&str, &str) {
+        hash.split_once(", ").unwrap_or((hash, "as they are"))
+    }
+    let ((then, how_then), (now, how_now)) = (parts(recipe), parts(here));
+    (then == now && how_then != how_now).then(|| {
+        format!(
+            "the same weights {how_then}, and here they are used {how_now}: the result will differ"
         )
     })
 }
@@ -80,5 +97,34 @@ pub(super) fn guidance_of(job: &Job, info: &GeneratorInfo) -> Guidance {
             text: 1.0,
             image: 1.0,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_weights_used_otherwise_are_told_from_others() {
+        let plain = "ab12";
+        let rounded = "ab12, rounded to 8 bits";
+        let both = "ab12, rounded to 8 bits, in bf16";
+        let told = |recipe, here| used_otherwise(recipe, here);
+        assert_eq!(
+            told(plain, rounded).as_deref(),
+            Some(
+                "the same weights as they are, and here they are used rounded to 8 bits: the result will differ"
+            )
+        );
+        assert_eq!(
+            told(both, rounded).as_deref(),
+            Some(
+                "the same weights rounded to 8 bits, in bf16, and here they are used rounded to 8 bits: the result will differ"
+            )
+        );
+        assert_eq!(told(rounded, rounded), None);
+        assert_eq!(told(plain, plain), None);
+        assert_eq!(told("cd34", rounded), None);
+        assert_eq!(told("", rounded), None);
     }
 }

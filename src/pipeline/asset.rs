@@ -84,7 +84,7 @@ fn read_on_ground(picture: &Picture, y: i64, x: i64, row: &mut [f32]) {
 /// The least side of a reference in pixels.
 const LEAST_SIDE: f64 = 64.0;
 /// The greatest ratio of a reference's sides.
-const GREATEST_RATIO: f64 = 8.0;
+const GREATEST_RATIO: f64 = super::flux2::GREATEST_RATIO as f64;
 
 /// An asset in its own shape: never enlarged but to the least side, reduced to the model's area, cut around its
 /// middle to whole multiples. `None` if it is too long for that.

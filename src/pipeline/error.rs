@@ -77,6 +77,7 @@ pub(crate) fn is_out_of_memory(message: &str) -> bool {
         "out of memory",
         "out_of_memory",
         "outofmemory",
+        "alloc_failed",
         "failed to allocate",
         "memory allocation",
     ]
@@ -93,6 +94,7 @@ mod tests {
         for message in [
             "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")",
             "Metal error: failed to allocate buffer",
+            "CublasError(CUBLAS_STATUS_ALLOC_FAILED)",
         ] {
             let error = PipelineError::from(candle_core::Error::Msg(message.into()));
             assert!(matches!(error, PipelineError::OutOfMemory), "{message}");

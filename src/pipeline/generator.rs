@@ -38,7 +38,7 @@ impl Family {
 pub struct GeneratorInfo {
     /// The model's name, as in [`crate::doc::JobSpec::model`].
     pub name: String,
-    /// BLAKE3 of the weight files, hexadecimal.
+    /// BLAKE3 of the weight files, hexadecimal; behind a comma how they are used, if not as they are.
     pub hash: String,
     /// The side, in pixels, of a square picture of the area the model was trained at.
     pub resolution: u32,
@@ -242,6 +242,11 @@ pub trait Generator {
         _cancel: &Cancel,
     ) -> Result<Option<Tensor>, GeneratorError> {
         Ok(None)
+    }
+    /// Whether sampling and decoding take each other's memory, so that all outputs are sampled before the first is
+    /// decoded: else its parts would be loaded again for every output.
+    fn decodes_last(&self) -> bool {
+        false
     }
     /// How many outputs fit in one batch at this size.
     fn batch_limit(&self, width: u32, height: u32) -> usize;

@@ -62,7 +62,8 @@ pub fn run(
 }
 
 /// Runs a job: prepares the inputs, samples, composes, and tells what happens. The same job gives the same bytes on
-/// the same device, whatever the batches and with or without previews.
+/// the same device, whatever the batches and with or without previews. Outputs are told as soon as they are sampled, or
+/// all of them at the end ([`Generator::decodes_last`]).
 ///
 /// # Errors
 /// [`PipelineError::Cancelled`] soon after `cancel` is set; else what was wrong with the job or the model. Outputs
@@ -110,6 +111,7 @@ pub fn run_with(
         look: None,
     };
     let mut first = 0;
+    let mut waiting = Vec::new();
     while first < outputs {
         let count = batch.min(outputs - first);
         let batches_left = (outputs - first).div_ceil(batch);
@@ -120,7 +122,13 @@ pub fn run_with(
             .collect();
         let sampled = stage
             .sample(generator, &seeds, first, cancel, &mut told, on_event)
-            .and_then(|z| stage.decode_and_tell(generator, &z, &seeds, first, cancel, on_event));
+            .and_then(|z| {
+                if generator.decodes_last() {
+                    waiting.push((z, seeds.clone(), first));
+                    return Ok(());
+                }
+                stage.decode_and_tell(generator, &z, &seeds, first, cancel, on_event)
+            });
         match sampled {
             Ok(()) => first += count,
             // What was told of this batch is made again: outputs only follow when the whole batch is decoded.
@@ -134,6 +142,9 @@ pub fn run_with(
             }
             Err(error) => return Err(error),
         }
+    }
+    for (z, seeds, first) in waiting {
+        stage.decode_and_tell(generator, &z, &seeds, first, cancel, on_event)?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::ops::Index;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use inlay::model::flux2::to_tokens;
@@ -25,6 +25,45 @@ pub fn single(file: &str) -> PathBuf {
 /// Nobody cancels.
 pub fn none() -> bool {
     false
+}
+
+/// Writes a file's tensors anew, changed.
+pub fn rewritten(
+    from: &[PathBuf],
+    to: &Path,
+    mut change: impl FnMut(String, Tensor) -> (String, Tensor),
+) {
+    let mut all = HashMap::new();
+    for file in from {
+        let tensors = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
+        all.extend(tensors.into_iter().map(|(name, t)| change(name, t)));
+    }
+    candle_core::safetensors::save(&all, to).unwrap();
+}
+
+/// The shards of the model's text encoder.
+pub fn text_shards() -> [PathBuf; 2] {
+    [1, 2].map(|n| model(&format!("text_encoder/model-0000{n}-of-00002.safetensors")))
+}
+
+/// A single-file model's folder as ComfyUI lays it out; gives the transformer's file.
+pub fn comfy(folder: &Path, transformer: &str) -> PathBuf {
+    for name in ["diffusion_models", "vae", "text_encoders"] {
+        std::fs::create_dir_all(folder.join(name)).unwrap();
+    }
+    let file = folder.join("diffusion_models").join(transformer);
+    std::fs::copy(single(transformer), &file).unwrap();
+    std::fs::copy(
+        single("vae.safetensors"),
+        folder.join("vae/flux2-vae.safetensors"),
+    )
+    .unwrap();
+    // ComfyUI keeps the text encoder in one file.
+    let text = folder.join("text_encoders/qwen_3_4b.safetensors");
+    rewritten(&text_shards(), &text, |name, t| (name, t));
+    let tokenizer = folder.join("text_encoders/tokenizer.json");
+    std::fs::copy(model("tokenizer/tokenizer.json"), tokenizer).unwrap();
+    file
 }
 
 pub struct Goldens {

@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::detect::{Detected, Part, detect};
 use super::header::{Element, Entry, Header, damaged, unreadable};
-use super::linear::{Compute, Linear};
+use super::linear::{Compute, Linear, from_fp8};
 use crate::model::error::{ModelError, Result};
 
 /// A tensor's bytes as they are in the file.
@@ -219,23 +219,22 @@ impl Archive {
         Ok(values)
     }
 
-    /// A tensor in f32 on the processor.
+    /// A tensor in f32 on the processor, times its scale if it has one.
     pub fn floats(&mut self, name: &str) -> Result<Tensor> {
-        let (shape, element, bytes) = self.bytes(name)?;
-        let raw = Raw {
-            shape,
-            element,
-            bytes,
-            scale: None,
-        };
-        if raw.has_bad_value() {
-            return Err(self.wrong(name, "it holds values that are not finite"));
+        let raw = self.raw(name)?;
+        let rows = raw.rows();
+        let columns = raw.shape.iter().skip(1).product();
+        let scale = raw.scale.unwrap_or_else(|| vec![1.0]);
+        // Files that were cast as a whole have norms in fp8 too.
+        if raw.element == Element::F8E4M3 {
+            return Ok(from_fp8(&raw.bytes, &scale, rows, columns)?.reshape(raw.shape)?);
         }
-        let dtype = plain_type(element)
-            .ok_or_else(|| self.wrong(name, "it must be stored in F32, F16 or BF16"))?;
-        let tensor =
-            Tensor::from_raw_buffer(&raw.bytes, dtype, raw.shape.as_slice(), &Device::Cpu)?;
-        Ok(tensor.to_dtype(DType::F32)?)
+        let dtype = plain_type(raw.element)
+            .ok_or_else(|| self.wrong(name, "it must be stored in F32, F16, BF16 or fp8"))?;
+        let tensor = Tensor::from_raw_buffer(&raw.bytes, dtype, &[rows, columns], &Device::Cpu)?;
+        let scale = Tensor::from_vec(scale.clone(), (scale.len(), 1), &Device::Cpu)?;
+        let tensor = tensor.to_dtype(DType::F32)?.broadcast_mul(&scale)?;
+        Ok(tensor.reshape(raw.shape)?)
     }
 
     /// A vector of `length` in f32 on the device.

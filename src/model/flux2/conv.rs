@@ -7,6 +7,8 @@ use crate::model::error::Result;
 
 /// Values of the unfolded input that are held at a time (a 3×3 convolution holds nine for each input value).
 const BAND: usize = 64 << 20;
+/// Bytes that a band takes at most, in f32: unfolded, and half as much again for its copies and its result.
+pub(super) const BAND_BYTES: u64 = 4 * BAND as u64 * 3 / 2;
 /// ε of the group norms.
 const EPS: f64 = 1e-6;
 
@@ -43,7 +45,7 @@ impl Conv {
                 .conv2d(&self.weight, pad, 1, 1, 1)?
                 .broadcast_add(&self.bias)?);
         }
-        let mut parts = Vec::with_capacity(height.div_ceil(rows));
+        let out = self.result(x, height, width)?;
         for from in (0..height).step_by(rows) {
             let to = (from + rows).min(height);
             let (above, below) = (from.min(pad), (height - to).min(pad));
@@ -51,12 +53,16 @@ impl Conv {
                 .narrow(2, from - above, to + below - (from - above))?
                 .pad_with_zeros(2, pad - above, pad - below)?
                 .pad_with_zeros(3, pad, pad)?;
-            parts.push(
-                part.conv2d(&self.weight, 0, 1, 1, 1)?
-                    .broadcast_add(&self.bias)?,
-            );
+            let part = part.conv2d(&self.weight, 0, 1, 1, 1)?;
+            out.slice_set(&part.broadcast_add(&self.bias)?.contiguous()?, 2, from)?;
         }
-        Ok(Tensor::cat(&parts, 2)?)
+        Ok(out)
+    }
+
+    /// Room for a result, which bands are written into: joining them afterwards would hold it twice.
+    fn result(&self, x: &Tensor, height: usize, width: usize) -> Result<Tensor> {
+        let shape = (x.dim(0)?, self.weight.dim(0)?, height, width);
+        Ok(Tensor::zeros(shape, x.dtype(), x.device())?)
     }
 
     /// `[B, in, H, W]` → `[B, out, H/2, W/2]`: one zero right and below, then every second place.
@@ -69,19 +75,14 @@ impl Conv {
         let x = x.pad_with_zeros(2, 0, 1)?.pad_with_zeros(3, 0, 1)?;
         let line = batch * inputs * (width / 2) * self.kernel * self.kernel;
         let (rows, half) = ((band / line.max(1)).clamp(1, height / 2), height / 2);
-        let mut parts = Vec::with_capacity(half.div_ceil(rows));
+        let out = self.result(&x, half, width / 2)?;
         for from in (0..half).step_by(rows) {
             let count = rows.min(half - from);
             let part = x.narrow(2, 2 * from, 2 * count + 1)?.contiguous()?;
-            parts.push(
-                part.conv2d(&self.weight, 0, 2, 1, 1)?
-                    .broadcast_add(&self.bias)?,
-            );
+            let part = part.conv2d(&self.weight, 0, 2, 1, 1)?;
+            out.slice_set(&part.broadcast_add(&self.bias)?.contiguous()?, 2, from)?;
         }
-        Ok(match parts.len() {
-            1 => parts.swap_remove(0),
-            _ => Tensor::cat(&parts, 2)?,
-        })
+        Ok(out)
     }
 }
 
@@ -104,18 +105,31 @@ impl GroupNorm {
     }
 
     /// `[B, C, H, W]` of the same shape, with SiLU behind it if asked for.
+    ///
+    /// Holds three pictures of x's size, x among them: means and variances are taken of one group at a time, and
+    /// become a scale and a shift for each channel.
     pub fn forward(&self, x: &Tensor, silu: bool) -> Result<Tensor> {
-        let shape = x.dims4()?;
-        let (batch, channels, height, width) = shape;
-        let size = channels / self.groups * height * width;
-        let y = x.reshape((batch, self.groups, size))?;
-        let y = y.broadcast_sub(&y.mean_keepdim(D::Minus1)?)?;
-        let variance = y.sqr()?.mean_keepdim(D::Minus1)?;
-        let y = y
-            .broadcast_mul(&(variance + EPS)?.sqrt()?.recip()?)?
-            .reshape(shape)?
-            .broadcast_mul(&self.weight)?
-            .broadcast_add(&self.bias)?;
+        let (batch, channels, height, width) = x.dims4()?;
+        let each = channels / self.groups;
+        let groups = x.reshape((batch, self.groups, each * height * width))?;
+        let (mut means, mut variances) = (Vec::new(), Vec::new());
+        for n in 0..self.groups {
+            let group = groups.narrow(1, n, 1)?;
+            let mean = group.mean_keepdim(D::Minus1)?;
+            let squares = group.broadcast_sub(&mean)?.sqr()?;
+            variances.push(squares.mean_keepdim(D::Minus1)?);
+            means.push(mean);
+        }
+        // `[B, groups, 1]` as a value for each channel.
+        let spread = |values: &Tensor| -> Result<Tensor> {
+            let values = values.broadcast_as((batch, self.groups, each))?;
+            Ok(values.reshape((batch, channels, 1, 1))?)
+        };
+        let deviation = (Tensor::cat(&variances, 1)? + EPS)?.sqrt()?;
+        let scale = spread(&deviation.recip()?)?.broadcast_mul(&self.weight)?;
+        let mean = spread(&Tensor::cat(&means, 1)?)?;
+        let shift = self.bias.broadcast_sub(&(mean * &scale)?)?;
+        let y = x.broadcast_mul(&scale)?.broadcast_add(&shift)?;
         Ok(if silu { y.silu()? } else { y })
     }
 }
@@ -177,6 +191,31 @@ mod tests {
                 &whole,
             );
         }
+    }
+
+    #[test]
+    fn channels_are_scaled_and_shifted_behind_their_groups_norm() {
+        let (weight, bias) = (values(&[6], 0.4), values(&[6], 1.3));
+        let norm = GroupNorm::new(weight.clone(), bias.clone(), 3).unwrap();
+        // Far from zero, so that means count.
+        let x = (values(&[2, 6, 4, 5], 0.9) + 3.0).unwrap();
+        let flat = |t: &Tensor| -> Vec<f32> { t.flatten_all().unwrap().to_vec1().unwrap() };
+        let (all, w, b) = (flat(&x), flat(&weight), flat(&bias));
+        let mut expected = Vec::new();
+        for group in all.chunks_exact(2 * 20) {
+            let first = expected.len() / 20 % 6;
+            let mean = group.iter().map(|v| f64::from(*v)).sum::<f64>() / 40.0;
+            let squares = group.iter().map(|v| (f64::from(*v) - mean).powi(2));
+            let deviation = (squares.sum::<f64>() / 40.0 + EPS).sqrt();
+            for (i, value) in group.iter().enumerate() {
+                let c = first + i / 20;
+                let y = (f64::from(*value) - mean) / deviation;
+                expected.push((y * f64::from(w[c]) + f64::from(b[c])) as f32);
+            }
+        }
+        let expected = Tensor::from_vec(expected, (2, 6, 4, 5), &Device::Cpu).unwrap();
+        near(&norm.forward(&x, false).unwrap(), &expected);
+        near(&norm.forward(&x, true).unwrap(), &expected.silu().unwrap());
     }
 
     #[test]

@@ -132,6 +132,10 @@ fn find(header: &Header) -> Option<(Part, Naming, &'static str)> {
             }
         }
     }
+    // Gemma's layers begin like Qwen3's and have two norms more.
+    if contains(header, ".pre_feedforward_layernorm.") || contains(header, ".post_ffw_norm.") {
+        return None;
+    }
     for prefix in TEXT_PREFIXES {
         if has(format!("{prefix}layers.0.self_attn.q_norm.weight"))
             && has(format!("{prefix}embed_tokens.weight"))
@@ -196,7 +200,14 @@ fn refuse(header: &Header, part: Part) -> Result<()> {
     if ends(header, ".wscales") || ends(header, ".smooth_factor") || ends(header, ".qweight") {
         return Err(svdquant(header));
     }
-    if ends(header, ".weight_scale_2") || ends(header, ".comfy_quant") {
+    // ComfyUI marks fp8 weights as well, and those are no bytes.
+    let packed = || {
+        let weights = header.entries.iter();
+        weights
+            .filter(|(name, _)| name.ends_with(".weight"))
+            .any(|(_, entry)| entry.stored == "U8")
+    };
+    if ends(header, ".weight_scale_2") || ends(header, ".comfy_quant") && packed() {
         return Err(refused(header, "in nvfp4", four_bit));
     }
     for (name, entry) in &header.entries {
@@ -229,6 +240,29 @@ fn refuse(header: &Header, part: Part) -> Result<()> {
         return Err(refused(header, "as GGUF", "the safetensors file"));
     }
     Ok(())
+}
+
+/// The width of the texts that a transformer takes: three times that of its text encoder.
+pub fn context_width(header: &Header) -> Option<usize> {
+    side(header, &["txt_in.weight", "context_embedder.weight"], 1)
+}
+
+/// The width of a text encoder.
+pub fn text_width(header: &Header) -> Option<usize> {
+    side(header, &["embed_tokens.weight", "token_embd.weight"], 1)
+}
+
+/// The width of a transformer.
+pub fn transformer_width(header: &Header) -> Option<usize> {
+    side(header, &["img_in.weight", "x_embedder.weight"], 0)
+}
+
+fn side(header: &Header, endings: &[&str], axis: usize) -> Option<usize> {
+    let found = header.entries.iter().find(|(name, _)| {
+        let is = |ending: &&str| name.ends_with(ending);
+        endings.iter().any(is)
+    });
+    found.and_then(|(_, entry)| entry.shape.get(axis).copied())
 }
 
 fn main_element(header: &Header) -> Element {

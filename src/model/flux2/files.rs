@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::detect::{Part, detect};
+use super::detect::{Part, context_width, detect, text_width};
 use super::header::{Header, name_of, unreadable};
 use crate::model::error::{ModelError, Result};
 
@@ -165,12 +165,11 @@ impl Files {
     }
 }
 
-/// klein-base says so in its name; both have the same shapes.
-fn named_base(path: &Path) -> bool {
-    path.iter()
-        .rev()
-        .take(2)
-        .any(|part| part.to_string_lossy().to_lowercase().contains("base"))
+/// Whether a file's or folder's name, without its ending, is that of klein-base: it has the same shapes as klein and
+/// says so by a word only.
+pub fn is_base(name: &str) -> bool {
+    name.split(|c: char| !c.is_alphanumeric())
+        .any(|word| word.eq_ignore_ascii_case("base"))
 }
 
 fn diffusers(folder: &Path) -> Result<Files> {
@@ -192,7 +191,7 @@ fn diffusers(folder: &Path) -> Result<Files> {
         tokenizer: folder.join("tokenizer").join(TOKENIZER),
         distilled: index["is_distilled"]
             .as_bool()
-            .unwrap_or_else(|| !named_base(folder)),
+            .unwrap_or_else(|| !is_base(&name_of(folder))),
     })
 }
 
@@ -282,16 +281,28 @@ fn neighbours(file: &Path) -> Vec<PathBuf> {
 
 fn beside(transformer: &Path) -> Result<Files> {
     let folders = neighbours(transformer);
+    let context = context_width(&Header::read(transformer)?);
     let part = |wanted: Part, example: &str| -> Result<Vec<PathBuf>> {
-        let mut refusal = None;
+        let (mut refusal, mut other) = (None, None);
         for folder in &folders {
             for path in weights_in(folder) {
-                match Header::read(&path).and_then(|header| detect(&header)) {
-                    Ok(Some(found)) if found.part == wanted => return Ok(vec![path]),
+                let header = Header::read(&path);
+                match header.and_then(|header| Ok((detect(&header)?, header))) {
+                    Ok((Some(found), header)) if found.part == wanted => {
+                        let width = text_width(&header).map(|width| 3 * width);
+                        if wanted != Part::TextEncoder || width == context {
+                            return Ok(vec![path]);
+                        }
+                        other.get_or_insert(path);
+                    }
                     Err(error @ ModelError::Format(_)) => refusal = Some(error),
                     _ => {}
                 }
             }
+        }
+        // One that does not belong to it is refused later, by its name.
+        if let Some(path) = other {
+            return Ok(vec![path]);
         }
         Err(refusal.unwrap_or_else(|| {
             ModelError::Format(format!(
@@ -318,6 +329,11 @@ fn beside(transformer: &Path) -> Result<Files> {
         vae,
         text,
         tokenizer,
-        distilled: !named_base(transformer),
+        distilled: !is_base(
+            &transformer
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy(),
+        ),
     })
 }

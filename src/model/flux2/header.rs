@@ -127,15 +127,17 @@ impl Header {
             .metadata()
             .map_err(|e| unreadable(path, &e.to_string()))?
             .len();
-        let mut start = [0u8; 8];
+        let mut start = [0u8; 9];
         let got = read_some(&mut file, &mut start).map_err(|e| unreadable(path, &e.to_string()))?;
         let start = &start[..got];
         if start.starts_with(b"GGUF") {
             return gguf(path, file, length);
         }
-        if start.starts_with(b"PK\x03\x04")
-            || start.first() == Some(&0x80) && start.get(1) <= Some(&5)
-        {
+        // A safetensors file begins with its header's length, which may look like a pickle's first bytes, and the
+        // header with a brace.
+        let header = start.get(8) == Some(&b'{');
+        let pickle = start.first() == Some(&0x80) && start.get(1) <= Some(&5) && !header;
+        if start.starts_with(b"PK\x03\x04") || pickle {
             return Err(ModelError::Format(format!(
                 "{} is a pickle file, which can run any code when it is opened: get the model as .safetensors or .gguf",
                 name_of(path)

@@ -15,8 +15,34 @@ use super::vae::{TOKEN_PIXELS, Vae, folded, from_tokens, to_tokens, unfolded};
 use crate::model::cache::Lru;
 use crate::model::error::{ModelError, Result, check_cancel};
 
-/// Bytes kept of each kind of intermediate result.
-const KEPT: usize = 256 << 20;
+/// Bytes kept at most of each kind of intermediate result.
+pub(super) struct Kept {
+    prompts: usize,
+    pictures: usize,
+    texts: usize,
+    references: usize,
+    ropes: usize,
+    modulations: usize,
+}
+
+/// Room for the kinds by the size that they have: a prompt takes 16 MB (25 with klein 9B), a picture of 1024² 2 MB, four
+/// such references behind the input layer 200 MB in f32, the angles of such a request 11 MB.
+pub(super) const KEPT: Kept = Kept {
+    prompts: 128 << 20,
+    pictures: 64 << 20,
+    texts: 64 << 20,
+    references: 256 << 20,
+    ropes: 64 << 20,
+    modulations: 16 << 20,
+};
+
+impl Kept {
+    /// Bytes of all kinds.
+    pub fn sum(&self) -> u64 {
+        let first = self.prompts + self.pictures + self.texts;
+        (first + self.references + self.ropes + self.modulations) as u64
+    }
+}
 
 /// How the parts share the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -70,6 +96,13 @@ pub struct KleinRequest {
     pub height: u32,
 }
 
+/// A prompt that went through the text encoder.
+struct Prompt {
+    embedding: Tensor,
+    /// Tokens that were left out.
+    cut: usize,
+}
+
 /// A prepared request.
 struct Current {
     text: String,
@@ -92,7 +125,7 @@ pub struct Klein {
     hash: String,
     parameters: u64,
     /// Embeddings of prompts.
-    prompts: Lru<String, Tensor>,
+    prompts: Lru<String, Prompt>,
     /// Latent tokens of pictures.
     pictures: Lru<u64, Tensor>,
     /// Prompts and references behind the transformer's input layers.
@@ -120,7 +153,7 @@ impl Klein {
     ) -> Result<Self> {
         progress(0.0, "the tokenizer");
         let tokenizer = ChatTokenizer::load(&files.tokenizer)?;
-        let hash = files.fingerprint()?;
+        let hash = files.fingerprint()? + &compute.in_words();
         let parameters = files.parameters()?;
         check_cancel(cancel)?;
         progress(0.02, "the autoencoder");
@@ -139,12 +172,12 @@ impl Klein {
             latent_rgb,
             hash,
             parameters,
-            prompts: Lru::new(KEPT),
-            pictures: Lru::new(KEPT),
-            texts: Lru::new(KEPT),
-            references: Lru::new(KEPT),
-            ropes: Lru::new(KEPT),
-            modulations: Lru::new(KEPT),
+            prompts: Lru::new(KEPT.prompts),
+            pictures: Lru::new(KEPT.pictures),
+            texts: Lru::new(KEPT.texts),
+            references: Lru::new(KEPT.references),
+            ropes: Lru::new(KEPT.ropes),
+            modulations: Lru::new(KEPT.modulations),
             current: None,
             stats: KleinStats {
                 loads: 1,
@@ -179,7 +212,7 @@ impl Klein {
         &self.latent_rgb
     }
 
-    /// The weights' fingerprint.
+    /// The weights' fingerprint, and behind it in words how they are used if not as they are.
     pub fn hash(&self) -> &str {
         &self.hash
     }
@@ -269,18 +302,12 @@ impl Klein {
     }
 
     /// The embedding of a prompt.
-    fn prompt(&mut self, text: &str, cancel: &dyn Fn() -> bool) -> Result<Arc<Tensor>> {
+    fn prompt(&mut self, text: &str, cancel: &dyn Fn() -> bool) -> Result<Arc<Prompt>> {
         let key = text.to_owned();
         if let Some(found) = self.prompts.get(&key) {
             return Ok(found);
         }
         let tokens = self.tokenizer.tokenize(text, TEXT_TOKENS)?;
-        if tokens.cut > 0 {
-            self.warnings.push(format!(
-                "The prompt is longer than the model reads: its last {} words or parts of words are left out",
-                tokens.cut
-            ));
-        }
         self.load_text(cancel, &mut |_| ())?;
         let Some(encoder) = &self.text else {
             return Err(ModelError::Input("the text encoder is not loaded".into()));
@@ -288,7 +315,8 @@ impl Klein {
         let embedding = encoder.encode(&tokens, cancel)?;
         self.stats.text_encodes += 1;
         let bytes = bytes_of(&embedding);
-        Ok(self.prompts.insert(key, embedding, bytes))
+        let cut = tokens.cut;
+        Ok(self.prompts.insert(key, Prompt { embedding, cut }, bytes))
     }
 
     /// The latent tokens of a reference.
@@ -322,7 +350,12 @@ impl Klein {
                 width as usize / TOKEN_PIXELS,
             )
         };
-        self.prompt(&request.text, cancel)?;
+        let cut = self.prompt(&request.text, cancel)?.cut;
+        if cut > 0 {
+            self.warnings.push(format!(
+                "The prompt is longer than the model reads: its last {cut} words or parts of words are left out"
+            ));
+        }
         if guided {
             self.prompt("", cancel)?;
         }
@@ -411,8 +444,8 @@ impl Klein {
         if let Some(found) = self.texts.get(&key) {
             return Ok(found);
         }
-        let embedding = self.prompt(prompt, cancel)?;
-        let embedded = self.transformer(cancel)?.embed_text(&embedding)?;
+        let prompt = self.prompt(prompt, cancel)?;
+        let embedded = self.transformer(cancel)?.embed_text(&prompt.embedding)?;
         self.stats.embeds += 1;
         let bytes = bytes_of(&embedded);
         Ok(self.texts.insert(key, embedded, bytes))

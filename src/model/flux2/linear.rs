@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use super::archive::{Raw, plain_type};
 use super::header::Element;
+use super::memory::MemoryOf;
 use crate::model::error::{ModelError, Result};
 
 /// Where and in which type to compute.
@@ -33,6 +34,19 @@ impl Compute {
             dtype: DType::F32,
             rounded: false,
         }
+    }
+
+    /// What makes other pictures of the same weights on this device, each behind a comma: that they are rounded, and a
+    /// type that is not the usual one there. Empty for weights that are used as they are.
+    pub(super) fn in_words(&self) -> String {
+        let mut words = String::new();
+        if self.rounded {
+            words.push_str(", rounded to 8 bits");
+        }
+        if self.dtype != MemoryOf::of(&self.device).usual_type() {
+            words.push_str(&format!(", in {:?}", self.dtype).to_lowercase());
+        }
+        words
     }
 }
 
@@ -179,7 +193,21 @@ impl Linear {
         Ok(match &self.store {
             Store::Dense(weight) => weight.index_select(numbers, 0)?.to_dtype(DType::F32)?,
             Store::Blocks(q) => q.embedding(numbers)?.to_dtype(DType::F32)?,
-            Store::Fp8(..) => self.weight(DType::F32)?.index_select(numbers, 0)?,
+            Store::Fp8(codes, scale) => {
+                let numbers = numbers.to_vec1::<u32>()?;
+                let (mut chosen, mut scales) = (Vec::new(), Vec::new());
+                for row in numbers.iter().map(|n| *n as usize) {
+                    let Some(codes) = codes.get(row * self.inputs..(row + 1) * self.inputs) else {
+                        return Err(ModelError::Input(format!(
+                            "row {row} of a matrix of {} rows was asked for",
+                            self.outputs
+                        )));
+                    };
+                    chosen.extend_from_slice(codes);
+                    scales.extend(scale.get(row).or(scale.first()));
+                }
+                from_fp8(&chosen, &scales, numbers.len(), self.inputs)?
+            }
         })
     }
 
@@ -229,7 +257,7 @@ fn fp8_values() -> [f32; 256] {
 }
 
 /// Codes times their scale, in f32 on the processor.
-fn from_fp8(codes: &[u8], scale: &[f32], rows: usize, columns: usize) -> Result<Tensor> {
+pub(super) fn from_fp8(codes: &[u8], scale: &[f32], rows: usize, columns: usize) -> Result<Tensor> {
     let values = fp8_values();
     let mut out = vec![0f32; rows * columns];
     out.par_chunks_mut(columns.max(1))
@@ -268,6 +296,30 @@ mod tests {
         assert_eq!(each.to_vec2::<f32>().unwrap(), [[2.0, 4.0], [-10.0, 5.0]]);
         let all = from_fp8(&codes, &[3.0], 2, 2).unwrap();
         assert_eq!(all.to_vec2::<f32>().unwrap(), [[3.0, 6.0], [-3.0, 1.5]]);
+    }
+
+    #[test]
+    fn chosen_rows_of_fp8_have_their_own_scales() {
+        let matrix = |scale: &[f32]| {
+            let raw = Raw {
+                shape: vec![3, 2],
+                element: Element::F8E4M3,
+                bytes: vec![0x38, 0x40, 0xb8, 0x30, 0x40, 0x40],
+                scale: Some(scale.to_vec()),
+            };
+            Linear::new(raw, &Compute::on_processor()).unwrap()
+        };
+        let numbers = Tensor::new(&[2u32, 0, 2], &Device::Cpu).unwrap();
+        let rows = |scale: &[f32]| matrix(scale).rows(&numbers).unwrap().to_vec2::<f32>();
+        let each = rows(&[1.0, 2.0, 10.0]).unwrap();
+        assert_eq!(each, [[20.0, 20.0], [1.0, 2.0], [20.0, 20.0]]);
+        let all = rows(&[3.0]).unwrap();
+        assert_eq!(all, [[6.0, 6.0], [3.0, 6.0], [6.0, 6.0]]);
+        let beyond = Tensor::new(&[3u32], &Device::Cpu).unwrap();
+        assert_eq!(
+            matrix(&[3.0]).rows(&beyond).unwrap_err().to_string(),
+            "row 3 of a matrix of 3 rows was asked for"
+        );
     }
 
     #[test]

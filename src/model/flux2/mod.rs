@@ -19,8 +19,8 @@ mod text;
 mod transformer;
 mod vae;
 
-pub use detect::{Detected, Naming, Part, detect};
-pub use files::{Files, is_flux2};
+pub use detect::{Detected, Naming, Part, context_width, detect, text_width, transformer_width};
+pub use files::{Files, is_base, is_flux2};
 pub use header::{Container, Element, Entry, Header};
 pub use klein::{Klein, KleinRequest, KleinStats, Reference, Residency};
 pub use layout::TransformerConfig;

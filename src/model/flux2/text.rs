@@ -43,7 +43,12 @@ impl ChatTokenizer {
         let bytes =
             std::fs::read(path).map_err(|e| super::header::unreadable(path, &e.to_string()))?;
         let damaged = |reason: String| super::header::damaged(path, reason);
-        let tokenizer = Tokenizer::from_bytes(bytes).map_err(|e| damaged(e.to_string()))?;
+        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|e| damaged(e.to_string()))?;
+        // Files saved in use keep both, and what is cut and padded would count as prompt.
+        tokenizer.with_padding(None);
+        tokenizer
+            .with_truncation(None)
+            .map_err(|e| damaged(e.to_string()))?;
         let padding = tokenizer
             .token_to_id(PADDING)
             .ok_or_else(|| damaged(format!("it has no token {PADDING}, so it is not Qwen3's")))?;
@@ -316,7 +321,7 @@ impl TextEncoder {
             .to_device(device)?
             .unsqueeze(0)?;
         tell(0, &x)?;
-        let bias = mask(count, tokens.real, dtype, device)?;
+        let bias = mask(count, tokens.real, device)?;
         let (cos, sin) = angles(count, c.head_dim, device)?;
         let turn = |x: &Tensor| -> Result<Tensor> {
             let y = x.to_dtype(DType::F32)?.contiguous()?;
@@ -349,12 +354,12 @@ impl TextEncoder {
 }
 
 /// 0 where a token may look and −∞ elsewhere: at itself and before, and never at padding.
-fn mask(tokens: usize, real: usize, dtype: DType, device: &Device) -> Result<Tensor> {
+fn mask(tokens: usize, real: usize, device: &Device) -> Result<Tensor> {
     let mut values = vec![f32::NEG_INFINITY; tokens * tokens];
     for (row, line) in values.chunks_exact_mut(tokens.max(1)).enumerate() {
         line[..(row + 1).min(real.max(1))].fill(0.0);
     }
-    Ok(Tensor::from_vec(values, (tokens, tokens), device)?.to_dtype(dtype)?)
+    Ok(Tensor::from_vec(values, (tokens, tokens), device)?)
 }
 
 /// Cosines and sines of positions, for pairs half a head apart.
@@ -379,7 +384,7 @@ mod tests {
 
     #[test]
     fn padding_is_never_looked_at() {
-        let mask = mask(4, 2, DType::F32, &Device::Cpu).unwrap();
+        let mask = mask(4, 2, &Device::Cpu).unwrap();
         let open: Vec<Vec<bool>> = mask
             .to_vec2::<f32>()
             .unwrap()

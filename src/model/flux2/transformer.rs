@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use candle_core::{D, DType, Tensor};
 
 use super::archive::Archive;
-use super::attention::{attend, join_heads, rms_norm, split_heads};
+use super::attention::{attend, join_heads, rms_norm};
 use super::detect::{Naming, Part};
 use super::layout::{Names, Stream, TransformerConfig};
 use super::linear::{Compute, Linear};
@@ -19,6 +19,9 @@ const THETA: f64 = 2000.0;
 const EPS: f64 = 1e-6;
 /// The largest finite half-precision value.
 const F16_MAX: f32 = 65504.0;
+/// Values that a block holds at most for each token, in widths, with networks thrice as wide: its input, q, k, v, gate
+/// and up (9), silu of the gate (3) and its product with up (3). With half precision, norms in f32 take as much.
+pub(super) const WIDTHS_HELD: u64 = 1 + 9 + 3 + 3;
 
 /// Called with the name and the value of intermediate tensors.
 pub type Trace<'a> = &'a mut dyn FnMut(&str, &Tensor);
@@ -391,6 +394,7 @@ impl Transformer {
             tell(format!("double.{n}.txt"), &text);
         }
         let mut x = Tensor::cat(&[&text, &image], 1)?;
+        drop((text, image));
         for n in 0..self.singles.len() {
             check_cancel(cancel)?;
             x = self.single_block(n, &x, rope, modulation)?;
@@ -421,22 +425,22 @@ impl Transformer {
         };
         let [tq, tk, tv] = heads(&block.text, text, &modulation.text[0])?;
         let [iq, ik, iv] = heads(&block.image, image, &modulation.image[0])?;
-        let q = rope.rotate(&Tensor::cat(&[&tq, &iq], 2)?)?;
-        let k = rope.rotate(&Tensor::cat(&[&tk, &ik], 2)?)?;
-        let v = Tensor::cat(&[&tv, &iv], 2)?;
-        let all = join_heads(&attend(&q, &k, &v, None)?)?;
+        let both = |text: Tensor, image: Tensor| Tensor::cat(&[&text, &image], 2);
+        let all = attention([both(tq, iq)?, both(tk, ik)?, both(tv, iv)?], rope)?;
         let finish = |w: &StreamWeights, x: &Tensor, part: Tensor, m: &[Triple; 2]| {
             let x = gated(x, &w.proj.forward(&part)?, &m[0].gate)?;
+            drop(part);
             let h = w
                 .mlp_in
                 .forward(&modulated(&x, &m[1].shift, &m[1].scale)?)?;
-            let h = w.mlp_out.forward(&self.swiglu(&h)?)?;
+            let h = w.mlp_out.forward(&self.swiglu(h)?)?;
             limited(gated(&x, &h, &m[1].gate)?)
         };
         let (text_part, image_part) = (
             all.narrow(1, 0, tokens)?.contiguous()?,
             all.narrow(1, tokens, image.dim(1)?)?.contiguous()?,
         );
+        drop(all);
         Ok((
             finish(&block.image, image, image_part, &modulation.image)?,
             finish(&block.text, text, text_part, &modulation.text)?,
@@ -444,6 +448,8 @@ impl Transformer {
     }
 
     /// One single-stream block on text and picture tokens `[B, N, width]`.
+    ///
+    /// Its intermediate results are the most that a step holds ([`WIDTHS_HELD`]): each is dropped after its last use.
     pub fn single_block(
         &self,
         n: usize,
@@ -457,20 +463,27 @@ impl Transformer {
         let m = &modulation.single;
         let (w, mlp) = (self.config.width, self.config.mlp);
         let z = block.linear1.forward(&modulated(x, &m.shift, &m.scale)?)?;
-        let [q, k, v] = self.heads(&z.narrow(D::Minus1, 0, 3 * w)?, &block.norms)?;
-        let (q, k) = (rope.rotate(&q)?, rope.rotate(&k)?);
-        let attention = join_heads(&attend(&q, &k, &v, None)?)?;
-        let h = self.swiglu(&z.narrow(D::Minus1, 3 * w, 2 * mlp)?)?;
-        let y = block
-            .linear2
-            .forward(&Tensor::cat(&[&attention, &h], D::Minus1)?)?;
+        let h = self.swiglu(z.narrow(D::Minus1, 3 * w, 2 * mlp)?)?;
+        let qkv = z.narrow(D::Minus1, 0, 3 * w)?.contiguous()?;
+        drop(z);
+        let heads = self.heads(&qkv, &block.norms)?;
+        drop(qkv);
+        let both = Tensor::cat(&[&attention(heads, rope)?, &h], D::Minus1)?;
+        drop(h);
+        let y = block.linear2.forward(&both)?;
+        drop(both);
         limited(gated(x, &y, &m.gate)?)
     }
 
-    /// Queries and keys, normalised, and values: `[B, heads, tokens, head_dim]` each.
+    /// Queries and keys, normalised, and values, of `[B, tokens, 3·width]`: `[B, heads, tokens, head_dim]` each.
     fn heads(&self, qkv: &Tensor, norms: &HeadNorms) -> Result<[Tensor; 3]> {
-        let (w, heads) = (self.config.width, self.config.heads);
-        let part = |i: usize| split_heads(&qkv.narrow(D::Minus1, i * w, w)?.contiguous()?, heads);
+        let (heads, head_dim) = (self.config.heads, self.config.head_dim);
+        let (batch, tokens, _) = qkv.dims3()?;
+        let qkv = qkv.reshape((batch, tokens, 3 * heads, head_dim))?;
+        let part = |i: usize| {
+            let part = qkv.narrow(2, i * heads, heads)?;
+            part.transpose(1, 2)?.contiguous()
+        };
         Ok([
             rms_norm(&part(0)?, &norms.q, EPS)?,
             rms_norm(&part(1)?, &norms.k, EPS)?,
@@ -479,9 +492,9 @@ impl Transformer {
     }
 
     /// silu(first half)·second half.
-    fn swiglu(&self, h: &Tensor) -> Result<Tensor> {
+    fn swiglu(&self, h: Tensor) -> Result<Tensor> {
         let mlp = self.config.mlp;
-        let gate = h.narrow(D::Minus1, 0, mlp)?.contiguous()?.silu()?;
+        let gate = h.narrow(D::Minus1, 0, mlp)?.silu()?;
         Ok((gate * h.narrow(D::Minus1, mlp, mlp)?)?)
     }
 }
@@ -490,14 +503,23 @@ fn no_block(n: usize) -> ModelError {
     ModelError::Input(format!("the transformer has no block {n}"))
 }
 
+/// Attention of normalised queries, keys and values, turned to their places first: `[B, tokens, width]`.
+fn attention([q, k, v]: [Tensor; 3], rope: &RopeTable) -> Result<Tensor> {
+    let turned = |x: Tensor| rope.rotate(&x);
+    let (q, k) = (turned(q)?, turned(k)?);
+    join_heads(&attend(&q, &k, &v, None)?)
+}
+
 /// LN(x)·(1 + scale) + shift over the last axis, without weights of its own.
 fn modulated(x: &Tensor, shift: &Tensor, scale: &Tensor) -> Result<Tensor> {
     let dtype = x.dtype();
-    let x = x.to_dtype(DType::F32)?;
-    let x = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-    let variance = x.sqr()?.mean_keepdim(D::Minus1)?;
-    let x = x.broadcast_mul(&(variance + EPS)?.sqrt()?.recip()?)?;
-    let x = x.to_dtype(dtype)?;
+    let x = {
+        let x = x.to_dtype(DType::F32)?;
+        let x = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+        let variance = x.sqr()?.mean_keepdim(D::Minus1)?;
+        x.broadcast_mul(&(variance + EPS)?.sqrt()?.recip()?)?
+            .to_dtype(dtype)?
+    };
     Ok(x.broadcast_mul(&(scale + 1.0)?)?.broadcast_add(shift)?)
 }
 

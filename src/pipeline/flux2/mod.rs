@@ -7,15 +7,20 @@ use candle_core::{Device, Tensor};
 use super::generator::{
     Branch, Cancel, Family, Generator, GeneratorError, GeneratorInfo, InputImage, Inputs,
 };
+use super::prepare::key;
 use crate::doc::job::MaskedMode;
 use crate::doc::prompt::MAX_INPUTS;
 use crate::doc::retold::{Asked, references, sent};
 use crate::doc::{ControlKind, Purpose, Role};
-use crate::model::flux2::{CELL, Klein, KleinRequest, KleinStats, Reference, TOKEN_PIXELS, mu};
+use crate::model::flux2::{
+    CELL, Klein, KleinRequest, KleinStats, Reference, Residency, TOKEN_PIXELS, mu,
+};
 use crate::model::{PREVIEW_CHANNELS, PreviewDecoder};
 
 /// References at most: beyond four the model mixes them up.
 pub const MAX_REFERENCES: usize = 4;
+/// The greatest ratio of a reference's sides.
+pub(super) const GREATEST_RATIO: u32 = 8;
 /// The grey that stands for what is to be filled in.
 const GREY: f32 = 0.5;
 /// Steps of the distilled model and of the base.
@@ -85,14 +90,6 @@ fn purpose(image: &InputImage) -> Purpose {
     }
 }
 
-/// A key of its own for a greyed canvas.
-fn key_of(values: &[f32]) -> u64 {
-    let hash = blake3::hash(bytemuck::cast_slice(values));
-    let mut first = [0; 8];
-    first.copy_from_slice(&hash.as_bytes()[..8]);
-    u64::from_le_bytes(first)
-}
-
 impl Generator for Flux2Generator {
     fn info(&self) -> &GeneratorInfo {
         &self.info
@@ -125,14 +122,28 @@ impl Generator for Flux2Generator {
                 order.len()
             )));
         }
-        let references = order
-            .iter()
-            .filter_map(|&at| inputs.images.get(at))
+        // Assets are made square where they are longer; canvas and maps have the shape of what is generated, which is
+        // rounded to tokens.
+        let too_long = |image: &&InputImage| {
+            let (short, long) = (
+                image.width.min(image.height) + TOKEN_PIXELS as u32 / 2,
+                image.width.max(image.height),
+            );
+            image.role != Role::Asset && long > GREATEST_RATIO * short
+        };
+        let pictures = order.iter().filter_map(|&at| inputs.images.get(at));
+        if let Some(image) = pictures.clone().find(too_long) {
+            return Err(GeneratorError::Input(format!(
+                "the loaded model takes pictures of which one side is at most {GREATEST_RATIO} times the other, and what it is to see has {} × {} pixels: choose a part of the canvas that is nearer to a square",
+                image.width, image.height
+            )));
+        }
+        let references = pictures
             .map(|image| {
                 let (key, values) = match (&inputs.editable, image.role) {
                     (Some(editable), Role::Canvas) if inputs.mode == MaskedMode::Context => {
                         let values = greyed(image, editable);
-                        (key_of(&values), values)
+                        (key(&values, image.width, image.height), values)
                     }
                     _ => (image.key, Arc::from(image.values.as_slice())),
                 };
@@ -217,6 +228,10 @@ impl Generator for Flux2Generator {
         let rgb = decoder.decode(z, &|| cancel.is_cancelled());
         self.preview = Some(decoder);
         Ok(Some(rgb?))
+    }
+
+    fn decodes_last(&self) -> bool {
+        self.model.residency() == Residency::InTurn
     }
 
     fn batch_limit(&self, _: u32, _: u32) -> usize {
