@@ -1,8 +1,8 @@
 //! The canvas: the picture with its masks, and the pointer on it.
 
 use eframe::egui::{
-    self, Align2, CursorIcon, Event, EventFilter, FontId, Key, PointerButton, Pos2, Rect, Response,
-    Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
+    self, Align2, CursorIcon, Event, EventFilter, FontId, Id, Key, PointerButton, Pos2, Rect,
+    Response, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::commands::Command;
@@ -56,28 +56,58 @@ pub fn show(ui: &mut Ui, session: &mut Session, regions: &Regions, out: &mut Vec
     }
 }
 
-/// While the pointer is over a pane, Tab shows the original and arrows walk the outputs.
+/// The pane that has the keyboard.
+#[derive(Clone, Copy)]
+struct Keyed {
+    pane: Id,
+    /// Whether the pointer is over it.
+    over: bool,
+}
+
+fn keyed(ctx: &egui::Context) -> Option<Keyed> {
+    let focused = ctx.memory(|memory| memory.focused())?;
+    let keyed = ctx.data(|data| data.get_temp::<Keyed>(Id::NULL))?;
+    (keyed.pane == focused).then_some(keyed)
+}
+
+/// Whether a widget with the keyboard is a pane, which leaves all keys to the commands.
+pub fn is_pane(ctx: &egui::Context, widget: Id) -> bool {
+    let keyed = ctx.data(|data| data.get_temp::<Keyed>(Id::NULL));
+    keyed.is_some_and(|keyed| keyed.pane == widget)
+}
+
+/// Whether Tab is for the pane under the pointer.
+pub fn takes_tab(ctx: &egui::Context) -> bool {
+    keyed(ctx).is_some_and(|keyed| keyed.over)
+}
+
+/// While the pointer is over a pane, Tab shows the original and arrows walk the outputs. When it has gone, Tab leads
+/// on to other widgets.
 pub fn keep_keys(ui: &Ui, response: &Response) {
-    if !response.contains_pointer() {
-        return;
-    }
-    let free = ui.memory(|memory| memory.focused().is_none());
-    if free {
+    let over = response.contains_pointer();
+    let focused = ui.memory(|memory| memory.focused());
+    let other = |id| id != response.id && is_pane(ui.ctx(), id);
+    if over && focused.is_none_or(other) {
         response.request_focus();
     }
-    if response.has_focus() {
-        ui.memory_mut(|memory| {
-            memory.set_focus_lock_filter(
-                response.id,
-                EventFilter {
-                    tab: true,
-                    horizontal_arrows: true,
-                    vertical_arrows: true,
-                    escape: true,
-                },
-            );
-        });
+    // Keys have a meaning of their own for what can be clicked and was reached by Tab.
+    let by_tab = response.sense.senses_click() && !is_pane(ui.ctx(), response.id);
+    if !response.has_focus() || by_tab && !over {
+        return;
     }
+    ui.memory_mut(|memory| {
+        memory.set_focus_lock_filter(
+            response.id,
+            EventFilter {
+                tab: over,
+                horizontal_arrows: true,
+                vertical_arrows: true,
+                escape: true,
+            },
+        );
+    });
+    let pane = response.id;
+    ui.data_mut(|data| data.insert_temp(Id::NULL, Keyed { pane, over }));
 }
 
 /// The wheel zooms at the pointer; with Ctrl it changes the brush; pinching zooms.
