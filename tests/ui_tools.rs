@@ -2,11 +2,11 @@
 
 mod ui_support;
 
-use egui::{Key, Modifiers, Pos2, accesskit::Role};
+use egui::{Event, Key, Modifiers, PointerButton, Pos2, accesskit::Role};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use inlay::doc::{Level, Mask};
-use inlay::engine::message::{Event, JobId};
+use inlay::engine::message::{Event as Told, JobId};
 use inlay::ui::{App, Compare, Tool};
 use ui_support::{Scripted, settle, window};
 
@@ -168,7 +168,7 @@ fn one_result(window: &mut Window, engine: &Scripted) {
     for index in 0..4 {
         engine.finish(index);
     }
-    engine.tell(Event::Done(id));
+    engine.tell(Told::Done(id));
     window.step();
     settle(window);
 }
@@ -223,10 +223,10 @@ fn jobs_wait_are_reordered_and_cancelled() {
     }
     click(&mut window, "Cancel waiting job 3");
     assert_eq!(engine.0.borrow().cancelled, [sent[2]]);
-    engine.tell(Event::Cancelled(sent[2]));
+    engine.tell(Told::Cancelled(sent[2]));
     // The engine had begun another one already.
-    engine.tell(Event::Done(sent[0]));
-    engine.tell(Event::Started(sent[3]));
+    engine.tell(Told::Done(sent[0]));
+    engine.tell(Told::Started(sent[3]));
     window.step();
     settle(&mut window);
     let session = &window.state().session;
@@ -265,4 +265,84 @@ fn the_four_levels_are_compared_from_one_seed() {
     assert!(window.query_by_label("Result 1").is_none());
     click(&mut window, "Show all results");
     window.get_by_label("Result 1");
+}
+
+/// What a slow frame gets at once.
+fn at_once(window: &mut Window, events: &[(f32, f32, Option<bool>)]) {
+    for &(x, y, pressed) in events {
+        let pos = place(window, [x, y]);
+        let event = match pressed {
+            None => Event::PointerMoved(pos),
+            Some(pressed) => Event::PointerButton {
+                pos,
+                button: PointerButton::Primary,
+                pressed,
+                modifiers: Modifiers::NONE,
+            },
+        };
+        window.input_mut().events.push(event);
+    }
+    window.step();
+    settle(window);
+}
+
+#[test]
+fn a_slow_frame_loses_no_tap_and_gives_no_stroke_a_tail() {
+    let (mut window, _) = sample();
+    let (down, up) = (Some(true), Some(false));
+    click(&mut window, "Clear mask");
+    window.hover_at(place(&window, [200.0, 200.0]));
+    window.run();
+    at_once(&mut window, &[(200.0, 200.0, down), (200.0, 200.0, up)]);
+    let dot = mask(&window);
+    assert_eq!(dot.get(200, 200), 255);
+    let (left, _, right, _) = dot.bounds(1).unwrap();
+    assert!(left > 150 && right < 250, "{left} to {right}");
+    // The pointer has gone on by the end of the frame.
+    let swept = [
+        (300.0, 200.0, None),
+        (300.0, 200.0, down),
+        (300.0, 260.0, None),
+        (300.0, 300.0, up),
+        (300.0, 420.0, None),
+    ];
+    at_once(&mut window, &swept);
+    let painted = mask(&window);
+    assert_eq!(painted.get(300, 250), 255);
+    assert_eq!(painted.get(300, 300), 255);
+    assert_eq!(painted.get(300, 400), 0);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(mask(&window), dot);
+
+    click(&mut window, "Clear mask");
+    press(&mut window, Modifiers::NONE, Key::U);
+    at_once(&mut window, &swept.map(|(x, y, p)| (x + y / 2.0, y, p)));
+    let (x0, y0, x1, y1) = mask(&window).bounds(255).unwrap();
+    let near = |a: u32, b: u32| a.abs_diff(b) <= 2;
+    assert!(near(x0, 400) && near(y0, 200), "{x0}, {y0}");
+    assert!(near(x1, 450) && near(y1, 300), "{x1}, {y1}");
+}
+
+#[test]
+fn a_press_beside_the_canvas_paints_nothing() {
+    let (mut window, _) = sample();
+    let before = mask(&window);
+    let pane = window.get_by_role_and_label(Role::Image, "Canvas").rect();
+    let beside = pane.left_center() - egui::vec2(6.0, 0.0);
+    for pos in [beside, pane.center()] {
+        window.input_mut().events.push(Event::PointerMoved(pos));
+        if pos == beside {
+            let press = Event::PointerButton {
+                pos,
+                button: PointerButton::Primary,
+                pressed: true,
+                modifiers: Modifiers::NONE,
+            };
+            window.input_mut().events.push(press);
+        }
+    }
+    window.step();
+    window.drop_at(pane.center());
+    settle(&mut window);
+    assert_eq!(mask(&window), before);
 }

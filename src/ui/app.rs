@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{self, CentralPanel, Frame, Key, Margin, Panel, Ui};
+use eframe::egui::{self, CentralPanel, Frame, Id, Key, Margin, Panel, Ui};
 
 use super::apply::Env;
 use super::backend::Backend;
@@ -57,6 +57,8 @@ pub struct App {
     rejoin: Rejoin,
     thumbs: Thumbs,
     title: String,
+    /// What had the keyboard when the window was drawn last.
+    focused: Option<Id>,
 }
 
 impl App {
@@ -95,6 +97,7 @@ impl App {
             rejoin: Rejoin::start(move || for_rejoin.request_repaint()),
             thumbs: Thumbs::default(),
             title: String::new(),
+            focused: None,
         };
         if let Some(model) = model {
             app.load_model(model);
@@ -373,13 +376,24 @@ impl App {
         }
     }
 
+    /// Whether no widget needs the keys for itself. One that Esc takes the keyboard from has lost it by now, but
+    /// that Esc was for it.
+    fn has_keys(&self, ctx: &egui::Context) -> bool {
+        let (now, before) = ctx.memory(|memory| {
+            let before = self.focused.filter(|&id| memory.had_focus_last_frame(id));
+            (memory.focused(), before)
+        });
+        let mut widgets = now.into_iter().chain(before);
+        widgets.all(|id| canvas::is_pane(ctx, id))
+    }
+
     /// Holding Tab over a pane shows the original, and so does every other moment of flickering.
     fn hold_original(&mut self, ctx: &egui::Context) {
         let (held, time) = ctx.input(|input| {
             let held = input.key_down(Key::Tab) && input.modifiers.is_none();
             (held, input.time)
         });
-        let mut original = held && !ctx.text_edit_focused();
+        let mut original = held && canvas::takes_tab(ctx);
         if self.session.compare == Some(Compare::Flicker) && self.session.shown.is_some() {
             original |= (time / FLICKER) as u64 % 2 == 1;
             let left = FLICKER - time % FLICKER;
@@ -443,13 +457,15 @@ impl eframe::App for App {
         let ctx = ui.ctx().clone();
         self.hold_original(&ctx);
         let mut pressed = Vec::new();
-        if !self.session.is_asking() {
-            pressed = commands::pressed(&ctx);
+        // Keys are for a question or a menu while one is open.
+        if !self.session.is_asking() && !egui::Popup::is_any_open(&ctx) {
+            pressed = commands::pressed(&ctx, self.has_keys(&ctx));
         }
         self.spring(&ctx, &pressed);
         self.apply(&ctx, pressed.into_iter().map(Action::Command).collect());
         ui.spacing_mut().item_spacing.x = space::M;
         self.draw(ui);
+        self.focused = ctx.memory(|memory| memory.focused());
     }
 
     fn on_exit(&mut self) {

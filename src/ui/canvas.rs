@@ -1,8 +1,8 @@
 //! The canvas: the picture with its masks, and the pointer on it.
 
 use eframe::egui::{
-    self, Align2, CursorIcon, EventFilter, FontId, Key, PointerButton, Pos2, Rect, Response, Role,
-    Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
+    self, Align2, CursorIcon, Event, EventFilter, FontId, Id, Key, PointerButton, Pos2, Rect,
+    Response, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::commands::Command;
@@ -45,43 +45,69 @@ pub fn show(ui: &mut Ui, session: &mut Session, regions: &Regions, out: &mut Vec
     keep_keys(ui, &response);
     let wiping = wipe_handle(ui, session, rect, out);
     wheel(ui, &response, session, rect, Which::Canvas, out);
+    let hand = session.tool == Tool::Hand;
+    let free = !wiping && !session.machine.is_busy();
+    let panned = free && pan(ui, &response, hand, Which::Canvas, out);
+    // What was begun goes on and ends, whatever is under the pointer by now.
+    let may_begin = !wiping && !panned;
+    paint(ui, &response, session, rect, may_begin, out);
     if !wiping {
-        let panned = pan(
-            ui,
-            &response,
-            session.tool == Tool::Hand,
-            Which::Canvas,
-            out,
-        );
-        if !panned {
-            paint(ui, &response, session, rect, out);
-        }
         cursor(ui, &response, session, rect);
     }
 }
 
-/// While the pointer is over a pane, Tab shows the original and arrows walk the outputs.
+/// The pane that has the keyboard.
+#[derive(Clone, Copy)]
+struct Keyed {
+    pane: Id,
+    /// Whether the pointer is over it.
+    over: bool,
+}
+
+fn keyed(ctx: &egui::Context) -> Option<Keyed> {
+    let focused = ctx.memory(|memory| memory.focused())?;
+    let keyed = ctx.data(|data| data.get_temp::<Keyed>(Id::NULL))?;
+    (keyed.pane == focused).then_some(keyed)
+}
+
+/// Whether a widget with the keyboard is a pane, which leaves all keys to the commands.
+pub fn is_pane(ctx: &egui::Context, widget: Id) -> bool {
+    let keyed = ctx.data(|data| data.get_temp::<Keyed>(Id::NULL));
+    keyed.is_some_and(|keyed| keyed.pane == widget)
+}
+
+/// Whether Tab is for the pane under the pointer.
+pub fn takes_tab(ctx: &egui::Context) -> bool {
+    keyed(ctx).is_some_and(|keyed| keyed.over)
+}
+
+/// While the pointer is over a pane, Tab shows the original and arrows walk the outputs. When it has gone, Tab leads
+/// on to other widgets.
 pub fn keep_keys(ui: &Ui, response: &Response) {
-    if !response.contains_pointer() {
-        return;
-    }
-    let free = ui.memory(|memory| memory.focused().is_none());
-    if free {
+    let over = response.contains_pointer();
+    let focused = ui.memory(|memory| memory.focused());
+    let other = |id| id != response.id && is_pane(ui.ctx(), id);
+    if over && focused.is_none_or(other) {
         response.request_focus();
     }
-    if response.has_focus() {
-        ui.memory_mut(|memory| {
-            memory.set_focus_lock_filter(
-                response.id,
-                EventFilter {
-                    tab: true,
-                    horizontal_arrows: true,
-                    vertical_arrows: true,
-                    escape: true,
-                },
-            );
-        });
+    // Keys have a meaning of their own for what can be clicked and was reached by Tab.
+    let by_tab = response.sense.senses_click() && !is_pane(ui.ctx(), response.id);
+    if !response.has_focus() || by_tab && !over {
+        return;
     }
+    ui.memory_mut(|memory| {
+        memory.set_focus_lock_filter(
+            response.id,
+            EventFilter {
+                tab: over,
+                horizontal_arrows: true,
+                vertical_arrows: true,
+                escape: true,
+            },
+        );
+    });
+    let pane = response.id;
+    ui.data_mut(|data| data.insert_temp(Id::NULL, Keyed { pane, over }));
 }
 
 /// The wheel zooms at the pointer; with Ctrl it changes the brush; pinching zooms.
@@ -135,46 +161,74 @@ pub fn pan(ui: &Ui, response: &Response, hand: bool, view: Which, out: &mut Vec<
     panning || hand || space_held
 }
 
-fn paint(ui: &Ui, response: &Response, session: &Session, rect: Rect, out: &mut Vec<Action>) {
+/// Hands the pointer's events to the tool in their order, each with its own position. A slow frame holds several of
+/// them: for egui a press and release in one frame are no drag, and moves after a release are none of the stroke's.
+fn paint(
+    ui: &Ui,
+    response: &Response,
+    session: &Session,
+    rect: Rect,
+    may_begin: bool,
+    out: &mut Vec<Action>,
+) {
     let points = ui.ctx().pixels_per_point();
     let to_picture = |at: Pos2| {
         let at = session.view.to_picture(at, rect, points);
         [at.x, at.y]
     };
-    if response.drag_started_by(PointerButton::Primary)
-        && let Some(at) = ui.input(|input| input.pointer.press_origin())
-    {
-        response.request_focus();
-        let keys = ui.input(|input| Keys {
-            subtract: input.modifiers.command,
-            straight: input.modifiers.shift,
-            resize: input.modifiers.alt,
-        });
-        out.push(Action::Pointer(Input::Down {
-            at: to_picture(at),
-            reach: context::REACH / session.view.points_per_pixel(points),
-            keys,
-        }));
-    }
-    if response.dragged_by(PointerButton::Primary) {
-        // Every position since the last frame, so that fast strokes stay round.
-        let moves = ui.input(|input| {
-            let moves = input.events.iter().filter_map(|event| match event {
-                egui::Event::PointerMoved(at) => Some(*at),
-                _ => None,
-            });
-            moves.collect::<Vec<_>>()
-        });
-        for at in moves {
-            out.push(Action::Pointer(Input::Move { at: to_picture(at) }));
+    let begins = response.drag_started_by(PointerButton::Primary);
+    let (events, down) = ui.input(|input| (input.events.clone(), input.pointer.primary_down()));
+    let mut held = session.machine.is_busy();
+    for event in events {
+        match event {
+            Event::PointerMoved(at) if held => {
+                out.push(Action::Pointer(Input::Move { at: to_picture(at) }));
+            }
+            Event::PointerButton {
+                pos,
+                button: PointerButton::Primary,
+                pressed: true,
+                modifiers,
+            } if may_begin && !held && is_on(ui, response, rect, pos, begins) => {
+                held = true;
+                response.request_focus();
+                out.push(Action::Pointer(Input::Down {
+                    at: to_picture(pos),
+                    reach: context::REACH / session.view.points_per_pixel(points),
+                    keys: Keys {
+                        subtract: modifiers.command,
+                        straight: modifiers.shift,
+                        resize: modifiers.alt,
+                    },
+                }));
+            }
+            Event::PointerButton {
+                pos,
+                button: PointerButton::Primary,
+                pressed: false,
+                ..
+            } if held => {
+                held = false;
+                let at = to_picture(pos);
+                out.push(Action::Pointer(Input::Move { at }));
+                out.push(Action::Pointer(Input::Up));
+            }
+            _ => {}
         }
     }
-    if response.drag_stopped_by(PointerButton::Primary) {
-        if let Some(at) = response.interact_pointer_pos() {
-            out.push(Action::Pointer(Input::Move { at: to_picture(at) }));
-        }
+    // The release went elsewhere.
+    if held && !down {
         out.push(Action::Pointer(Input::Up));
     }
+}
+
+/// Whether a press is the canvas's. Where the panels' edges reach over it only egui can tell, which does so for
+/// presses that last longer than the frame.
+fn is_on(ui: &Ui, response: &Response, rect: Rect, at: Pos2, begins: bool) -> bool {
+    let edge = ui.style().interaction.resize_grab_radius_side;
+    let inside =
+        || rect.shrink(edge).contains(at) && ui.ctx().layer_id_at(at) == Some(response.layer_id);
+    rect.contains(at) && (begins || inside())
 }
 
 /// Lets the artist drag the compare handle; whether the pointer is on it.

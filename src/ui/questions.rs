@@ -33,7 +33,9 @@ pub fn unsaved(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
     let changed = stakes.changes.is_some();
     // Enter never throws anything away.
     let safe = if changed { Answer::Save } else { Answer::Stay };
-    let enter = ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
+    // A button that has the keyboard gets Enter for itself.
+    let free = ctx.memory(|memory| memory.focused().is_none());
+    let enter = free && ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
     let mut answer = enter.then_some(safe);
     let [heading, sentences @ ..] = &told(&stakes, &session.name)[..] else {
         return;
@@ -73,7 +75,8 @@ pub fn select(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
         return;
     };
     let mut text = before.clone();
-    let enter = ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
+    let writing = ctx.text_edit_focused();
+    let enter = writing && ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
     let (mut find, mut close) = (enter, false);
     let modal = Modal::new(Id::unique("select"))
         .frame(theme::dialog(ctx))
@@ -89,7 +92,9 @@ pub fn select(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
             field.widget_info(|| {
                 egui::WidgetInfo::labeled(egui::Role::TextInput, true, "What to select")
             });
-            field.request_focus();
+            if ui.memory(|memory| memory.focused().is_none()) {
+                field.request_focus();
+            }
             ui.add_space(space::S);
             ui.weak("The answer appears among the results");
             ui.add_space(space::L);

@@ -545,12 +545,12 @@ impl Session {
         Some([crop.width, crop.height])
     }
 
-    /// Whether a question is open: keys are for it then.
+    /// Whether a question or a sheet is open: keys are for it then.
     pub fn is_asking(&self) -> bool {
         let where_to = self.pending.as_ref().is_some_and(|p| p.asking);
         let select = self.select.is_some();
-        let models = self.models.open;
-        self.project.asking || !self.project.lost.is_empty() || where_to || models || select
+        let sheet = self.palette.is_some() || self.keys || self.models.open;
+        self.project.asking || !self.project.lost.is_empty() || where_to || sheet || select
     }
 
     /// The document's name, with a mark if it differs from its file.

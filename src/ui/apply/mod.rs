@@ -339,12 +339,7 @@ impl Session {
     fn escape(&mut self, env: &mut Env<'_>) {
         if self.machine.is_busy() || self.live.is_some() {
             self.pointer(Input::Abort, env.ctx);
-        } else if self.palette.is_some()
-            || self.keys
-            || self.exact
-            || self.pending.is_some()
-            || self.select.is_some()
-        {
+        } else if self.exact || self.pending.is_some() {
             self.apply(Action::CloseDialogs, env);
         } else if self.adjust {
             self.adjust = false;

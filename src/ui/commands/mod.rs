@@ -311,17 +311,21 @@ impl Command {
 
     /// Whether it may run while the artist writes in a text field: such keys write nothing and move nothing.
     pub fn works_while_typing(self, shortcut: &KeyboardShortcut) -> bool {
-        let function_key = matches!(shortcut.logical_key, Key::F1);
         let edits_text = matches!(
             self,
             Command::Undo | Command::Redo | Command::FillMask | Command::Paste
         );
-        function_key || (shortcut.modifiers.command && !edits_text)
+        is_of_the_window(shortcut) && !edits_text
     }
 }
 
-/// The commands whose keys were pressed, which are then used up.
-pub fn pressed(ctx: &egui::Context) -> Vec<Command> {
+/// Whether no widget has a use for the keys.
+fn is_of_the_window(shortcut: &KeyboardShortcut) -> bool {
+    shortcut.logical_key == Key::F1 || shortcut.modifiers.command
+}
+
+/// The commands whose keys were pressed, which are then used up; `all` if no widget has a use for any.
+pub fn pressed(ctx: &egui::Context, all: bool) -> Vec<Command> {
     let typing = ctx.text_edit_focused();
     let mut found = Vec::new();
     ctx.input_mut(|input| {
@@ -329,7 +333,10 @@ pub fn pressed(ctx: &egui::Context) -> Vec<Command> {
         let mut table: Vec<_> = Command::ALL
             .into_iter()
             .flat_map(|command| command.info().keys.iter().map(move |keys| (command, keys)))
-            .filter(|(command, keys)| !typing || command.works_while_typing(keys))
+            .filter(|(command, keys)| match typing {
+                true => command.works_while_typing(keys),
+                false => all || is_of_the_window(keys),
+            })
             .collect();
         table.sort_by_key(|(_, keys)| {
             std::cmp::Reverse(u8::from(keys.modifiers.shift) + u8::from(keys.modifiers.command))
