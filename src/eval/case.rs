@@ -68,7 +68,7 @@ pub struct Settings {
     pub cut_out: bool,
     /// The model works on the whole canvas instead of a crop around the region.
     pub whole: bool,
-    /// Context tags are told.
+    /// Context tags are told ([`super::untagged`]).
     pub context: bool,
 }
 
@@ -160,10 +160,11 @@ impl Case {
             _ => return self.clone(),
         }
         if self.mask.is_some() {
-            // Canvas, asset, collage, mask: the words never name the collage, and the mask takes its number.
+            // Canvas, asset, collage, mask: without the collage the mask takes its number. The program's own comes last
+            // and has no word: what a prompt says of the case's is left out.
             return Case {
                 placement: None,
-                prompt: self.prompt.replace("IMG4", "IMG3"),
+                prompt: without_collage(&self.prompt),
                 ..self.clone()
             };
         }
@@ -206,10 +207,7 @@ impl Case {
                 inputs: Vec::new(),
                 regions: Vec::new(),
                 prompt: self.prompt.clone(),
-                tags: match settings.context {
-                    true => self.told_tags(),
-                    false => Some(Vec::new()),
-                },
+                tags: self.told_tags(),
                 outputs: 1,
                 joint: self.joint(),
                 seed: settings.seed,
@@ -333,6 +331,26 @@ pub fn task_named(name: &str) -> anyhow::Result<Task> {
             ALL_TASKS.map(|task| task.name()).join(", ")
         )
     })
+}
+
+/// What captions say of a collage, which is their third picture, and what is left of it without one.
+const COLLAGE: [(&str, &str); 6] = [
+    ("; IMG3 shows roughly how it should be", ""),
+    ("Use IMG3 as a rough sketch and put", "Put"),
+    ("use IMG3 as a rough sketch and put", "put"),
+    (" as placed in IMG3", ""),
+    (" as in IMG3,", ""),
+    (" as IMG3 shows", ""),
+];
+
+/// The words of an insertion into a mask without the collage: the mask, the fourth picture, is then the third. Other
+/// words for the collage than captions' own would name a picture that no one gave: they name the mask.
+fn without_collage(prompt: &str) -> String {
+    let mut prompt = prompt.to_owned();
+    for (said, left) in COLLAGE {
+        prompt = prompt.replace(said, left);
+    }
+    prompt.replace("IMG4", "IMG3")
 }
 
 /// A text apart into its context tags and its base.

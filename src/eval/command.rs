@@ -16,6 +16,7 @@ use super::folder;
 use super::report::{CaseFigures, Group, groups, table};
 use super::sheet::{Row, sheet};
 use super::suite;
+use super::untagged::Untagged;
 use crate::data::plan::Task;
 use crate::data::sample::Maker;
 use crate::doc::Picture;
@@ -320,7 +321,26 @@ pub(super) fn generate(
     settings: &Settings,
     generator: &mut dyn Generator,
 ) -> anyhow::Result<Arc<Picture>> {
-    let mut result = None;
+    let pictures = generate_joint(case, settings, generator)?;
+    let first = pictures.into_iter().next();
+    first.context("the model made no picture")
+}
+
+/// The joint pictures that the model makes of a case, in RES order.
+pub(super) fn generate_joint(
+    case: &Case,
+    settings: &Settings,
+    generator: &mut dyn Generator,
+) -> anyhow::Result<Vec<Arc<Picture>>> {
+    let mut pictures = Vec::new();
+    let mut untagged;
+    let generator: &mut dyn Generator = match settings.context {
+        true => generator,
+        false => {
+            untagged = Untagged(generator);
+            &mut untagged
+        }
+    };
     run_with(
         &case.job(settings),
         generator,
@@ -330,14 +350,13 @@ pub(super) fn generate(
             focus: None,
         },
         &mut |event| {
-            if let JobEvent::Output(output) = event
-                && output.joint == 0
-            {
-                result = Some(output.picture);
+            if let JobEvent::Output(output) = event {
+                pictures.push((output.joint, output.picture));
             }
         },
     )?;
-    result.context("the model made no picture")
+    pictures.sort_by_key(|(joint, _)| *joint);
+    Ok(pictures.into_iter().map(|(_, picture)| picture).collect())
 }
 
 fn write_sheet(

@@ -12,3 +12,4 @@ pub mod sheet;
 pub mod suite;
 #[cfg(test)]
 mod tests;
+mod untagged;

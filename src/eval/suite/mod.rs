@@ -9,6 +9,6 @@ mod run;
 pub mod table;
 mod tasks;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use run::run;

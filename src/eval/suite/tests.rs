@@ -93,7 +93,7 @@ fn settings() -> Settings {
     }
 }
 
-fn generator() -> UniRealGenerator {
+pub fn generator() -> UniRealGenerator {
     let folder = tempfile::tempdir().unwrap();
     random_folder(&tiny_config(AttentionKind::Cached), 1, folder.path()).unwrap();
     let source = Source::Folder(folder.path().into());
