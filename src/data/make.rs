@@ -251,7 +251,7 @@ impl Studio<'_> {
         let facing = actor.yaw - look;
         let other = if alike {
             facing + rng.random_range(-0.1..0.1f32)
-        } else if Arc::ptr_eq(&shown, &mesh) || !mesh.relief {
+        } else if Arc::ptr_eq(&shown, &mesh) || !mesh.faces() {
             turned(&mesh, facing, rng)
         } else {
             facing * 0.5
@@ -318,7 +318,7 @@ impl Studio<'_> {
         let first = self.pack.mesh(object, plan.wish.parts[0].file)?;
         let second = self.pack.mesh(object, plan.asset_file)?;
         let front = facing(&first, rng);
-        let other = if Arc::ptr_eq(&first, &second) || !first.relief {
+        let other = if Arc::ptr_eq(&first, &second) || !first.faces() {
             turned(&first, front, rng)
         } else {
             front * 0.5
@@ -354,7 +354,7 @@ impl Studio<'_> {
 
 /// Another way to look at an object that is shown as `facing`.
 fn turned(mesh: &Mesh, facing: f32, rng: &mut ChaCha8Rng) -> f32 {
-    if mesh.relief {
+    if mesh.faces() {
         let side = if facing > 0.0 { -1.0 } else { 1.0 };
         return facing + side * rng.random_range(0.3..0.7);
     }

@@ -129,7 +129,28 @@ impl Planner {
         .choose(rng)
         .unwrap_or(&ControlKind::Edge);
         let exact = task == Task::Depth || task == Task::Control && control == ControlKind::Depth;
+        let change = *[
+            ChangeKind::Absent,
+            ChangeKind::Absent,
+            ChangeKind::Moved,
+            ChangeKind::Moved,
+            ChangeKind::Turned,
+            ChangeKind::Posed,
+            ChangeKind::Resized,
+            ChangeKind::Recoloured,
+            ChangeKind::Recoloured,
+            ChangeKind::Made,
+            ChangeKind::Relit,
+            ChangeKind::Orbited,
+        ]
+        .choose(rng)
+        .unwrap_or(&ChangeKind::Absent);
         let mut wish = self.casting.wish(pack, rng);
+        if task == Task::Frame2Frame && change == ChangeKind::Posed {
+            // Few objects have poses: one that has is chosen, from a lane that no other decision draws from.
+            let lane = &mut generator(seed, index, u64::MAX - attempt);
+            wish = self.casting.posed_wish(pack, lane).unwrap_or(wish);
+        }
         let subject = match task {
             // Anything can be shown alone.
             Task::IdentityPair if rng.random_bool(0.5) => {
@@ -139,7 +160,9 @@ impl Planner {
         };
         let object = &pack.objects[subject];
         if exact {
-            wish.backdrop = self.casting.backdrop(object.reach, true, rng);
+            let reach = |part: &Part| pack.objects[part.object].reach;
+            let largest = wish.parts.iter().map(reach).fold(0.0, f32::max);
+            wish.backdrop = self.casting.backdrop(largest, true, rng);
         }
         let count = object.files.len();
         let in_scene = rng.random_range(0..count);
@@ -190,22 +213,6 @@ impl Planner {
             g if g < 0.80 => AssetGround::Plain(std::array::from_fn(|_| rng.random_range(20..236))),
             _ => AssetGround::Scene,
         };
-        let change = *[
-            ChangeKind::Absent,
-            ChangeKind::Absent,
-            ChangeKind::Moved,
-            ChangeKind::Moved,
-            ChangeKind::Turned,
-            ChangeKind::Posed,
-            ChangeKind::Resized,
-            ChangeKind::Recoloured,
-            ChangeKind::Recoloured,
-            ChangeKind::Made,
-            ChangeKind::Relit,
-            ChangeKind::Orbited,
-        ]
-        .choose(rng)
-        .unwrap_or(&ChangeKind::Absent);
         let masked = level.is_some();
         Plan {
             task,

@@ -102,7 +102,8 @@ pub fn staged<'a>(
             (first, moved)
         }
         Task::Frame2Frame => {
-            if actors > 1 && rng.random_bool(0.3) {
+            // What has poses was made the first for the sake of them.
+            if actors > 1 && plan.change != ChangeKind::Posed && rng.random_bool(0.3) {
                 subject = rng.random_range(1..actors);
             }
             let (second, what) = changed(&stage, &first, plan.change, subject, rng)?;

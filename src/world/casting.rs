@@ -17,15 +17,22 @@ pub fn generator(seed: u64, index: u64, lane: u64) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(*hasher.finalize().as_bytes())
 }
 
+/// The largest things, in metres, that rooms and halls have room for in panoramas.
+const INDOORS: f32 = 1.5;
+
 /// Chooses objects and backdrops from one pack.
 pub struct Casting {
     /// Meshes that stand, by size.
     standing: Vec<usize>,
     cutouts: Vec<usize>,
+    /// Meshes that stand in several poses.
     posed: Vec<usize>,
     /// Everything, standing or not.
     pub any: Vec<usize>,
+    /// Panoramas with ground to stand on.
     floors: Vec<usize>,
+    /// Those of them that are large enough for anything.
+    outdoors: Vec<usize>,
     photos: Vec<usize>,
     groceries: Vec<usize>,
     tiles: usize,
@@ -44,25 +51,24 @@ impl Casting {
             });
             found
         };
-        let photos = |grocery: bool| -> Vec<usize> {
-            (0..pack.photos.len())
-                .filter(|&i| pack.photos[i].grocery == grocery)
+        let floors = |keep: &dyn Fn(usize) -> bool| -> Vec<usize> {
+            (0..pack.panoramas.len())
+                .filter(|&i| pack.panoramas[i].flat_ground && keep(i))
                 .collect()
+        };
+        let photos = |keep: &dyn Fn(usize) -> bool| -> Vec<usize> {
+            (0..pack.photos.len()).filter(|&i| keep(i)).collect()
         };
         let casting = Self {
             standing: objects(&|o| o.stands && o.kind == ObjectKind::Mesh),
             cutouts: objects(&|o| o.stands && o.kind == ObjectKind::Cutout),
             posed: objects(&|o| o.stands && o.kind == ObjectKind::Mesh && o.files.len() > 1),
             any: objects(&|_| true),
-            floors: (0..pack.panoramas.len())
-                .filter(|&i| pack.panoramas[i].flat_ground)
-                .collect(),
-            // Those with ground to stand on come up three times as often.
-            photos: photos(false)
-                .into_iter()
-                .flat_map(|i| std::iter::repeat_n(i, if pack.photos[i].ground { 3 } else { 1 }))
-                .collect(),
-            groceries: photos(true),
+            floors: floors(&|_| true),
+            outdoors: floors(&|i| !pack.panoramas[i].indoor),
+            // Before the others things would hang in the air.
+            photos: photos(&|i| !pack.photos[i].grocery && pack.photos[i].ground),
+            groceries: photos(&|i| pack.photos[i].grocery),
             tiles: pack.tiles.len(),
         };
         if casting.standing.is_empty() && casting.cutouts.is_empty() {
@@ -98,7 +104,7 @@ impl Casting {
         list.get(low..high)?.choose(rng).copied()
     }
 
-    /// A backdrop for things of `reach` metres; `exact` asks for one whose depth is known everywhere.
+    /// A backdrop for things of up to `reach` metres; `exact` asks for one whose depth is known everywhere.
     pub fn backdrop(&self, reach: f32, exact: bool, rng: &mut ChaCha8Rng) -> Backdrop {
         let choose = |list: &[usize], rng: &mut ChaCha8Rng| list.choose(rng).copied();
         // Six tiles tire the eye: most floors are made up.
@@ -110,6 +116,8 @@ impl Casting {
         let shares = match reach {
             _ if exact && reach < 0.6 => [0.0, 0.0, 0.0, 0.45, 0.25],
             _ if exact => [0.0; 5],
+            // So near to the ground a panorama or a photograph of a landscape has nothing to show.
+            r if r < 0.12 => [0.0, 0.0, 0.16, 0.40, 0.20],
             r if r < 0.45 => [0.12, 0.06, 0.16, 0.30, 0.18],
             r if r < 0.8 => [0.40, 0.10, 0.06, 0.12, 0.04],
             r if r < 4.0 => [0.56, 0.12, 0.02, 0.0, 0.0],
@@ -124,6 +132,7 @@ impl Casting {
             })
             .unwrap_or(5);
         let found = match at {
+            0 if reach > INDOORS => choose(&self.outdoors, rng).map(Backdrop::Panorama),
             0 => choose(&self.floors, rng).map(Backdrop::Panorama),
             1 => choose(&self.photos, rng).map(Backdrop::Photo),
             2 => choose(&self.groceries, rng).map(Backdrop::Photo),
@@ -137,6 +146,17 @@ impl Casting {
     /// A stage with 1 to 4 objects.
     pub fn wish(&self, pack: &Pack, rng: &mut ChaCha8Rng) -> Wish {
         let subject = self.subject(rng);
+        self.about(pack, subject, rng)
+    }
+
+    /// A stage whose subject has several poses; `None` if nothing in the pack has.
+    pub fn posed_wish(&self, pack: &Pack, rng: &mut ChaCha8Rng) -> Option<Wish> {
+        let subject = self.posed.choose(rng).copied()?;
+        Some(self.about(pack, subject, rng))
+    }
+
+    /// A stage about an object, with up to 3 others.
+    fn about(&self, pack: &Pack, subject: usize, rng: &mut ChaCha8Rng) -> Wish {
         let reach = pack.objects[subject].reach;
         let file = |object: usize, rng: &mut ChaCha8Rng| {
             rng.random_range(0..pack.objects[object].files.len())
@@ -163,8 +183,12 @@ impl Casting {
                 });
             }
         }
+        let largest = parts
+            .iter()
+            .map(|part| pack.objects[part.object].reach)
+            .fold(0.0, f32::max);
         Wish {
-            backdrop: self.backdrop(reach, false, rng),
+            backdrop: self.backdrop(largest, false, rng),
             extent: rng.random_range(0.24..if parts.len() > 1 { 0.5 } else { 0.62f32 }),
             u: if parts.len() > 1 {
                 rng.random_range(0.34..0.66)

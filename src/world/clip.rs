@@ -8,7 +8,7 @@ use super::camera::Camera;
 use super::paint::{Pattern, PatternKind};
 use super::placed::Finish;
 use super::set::Around;
-use super::stage::{Shot, Stage};
+use super::stage::{Bounds, Shot, Stage};
 use super::vector::{V3, add, sub, turn};
 
 /// What differs from the first moment.
@@ -132,7 +132,7 @@ pub fn changed(
                 };
                 let actor = &mut shot.actors[at];
                 *actor = first.actors[at].clone();
-                if mesh.relief {
+                if mesh.faces() {
                     // A relief has no sides: it goes on facing the camera.
                     let look = |p: V3| {
                         let d = sub(first.camera.eye, p);
@@ -148,7 +148,7 @@ pub fn changed(
             return None;
         }
         ChangeKind::Turned => {
-            if mesh.relief {
+            if mesh.faces() {
                 return None;
             }
             let side = if rng.random() { 1.0 } else { -1.0 };
@@ -230,7 +230,7 @@ pub fn changed(
             let relief = first
                 .actors
                 .iter()
-                .any(|a| stage.mesh(a).is_none_or(|m| m.relief));
+                .any(|a| stage.mesh(a).is_none_or(|m| m.faces()));
             let side = if rng.random() { 1.0 } else { -1.0 };
             let most = match (relief, stage.set.panels.is_empty()) {
                 (true, _) => 0.3,
@@ -239,13 +239,14 @@ pub fn changed(
             };
             let angle = side * rng.random_range(0.15..most);
             shot.camera = orbited(&first.camera, first.actors[0].foot, angle);
-            // It must not see things from behind the set.
-            let inside = |p: V3| {
-                stage
-                    .bounds
-                    .is_none_or(|[x0, z0, _, _]| p[0] > x0 && p[2] > z0)
+            // It must not see things from behind the set, nor from outside the room.
+            let eye = shot.camera.eye;
+            let inside = match stage.bounds {
+                Some(Bounds::Rectangle([x0, z0, _, _])) => eye[0] > x0 && eye[2] > z0,
+                Some(bounds @ Bounds::Disc { .. }) => bounds.hold([eye[0], eye[2]]),
+                None => true,
             };
-            if !stage.set.panels.is_empty() && !inside(shot.camera.eye) {
+            if !inside {
                 return None;
             }
             Change::Orbited(angle)

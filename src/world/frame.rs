@@ -413,23 +413,31 @@ fn compose(stage: &Stage<'_>, view: &View, drawn: &[Option<Arc<Drawn>>]) -> Fram
             let mut covered = 0;
             for (dx, dy) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
                 let (sx, sy) = (x * SAMPLES + dx, y * SAMPLES + dy);
-                let mut near = wall;
+                let (mut near, mut first) = (wall, wall);
                 let mut colour = base[at];
                 let mut shown = None;
                 for (i, object) in drawn.iter().enumerate() {
                     let Some(object) = object else { continue };
-                    if let Some((n, c)) = object.layer.sample(sx, sy) {
-                        let part = &mut frame.amodal[i][at];
-                        *part = part.saturating_add(64);
-                        if n > near {
-                            (near, colour, shown) = (n, c, Some(i));
-                        }
+                    // Glass is where its outline is; its alpha is for the colour alone.
+                    let outline = object.layer.outline(sx, sy);
+                    if outline == 0.0 {
+                        continue;
+                    }
+                    let part = &mut frame.amodal[i][at];
+                    *part = part.saturating_add(64);
+                    if outline > first {
+                        (first, shown) = (outline, Some(i));
+                    }
+                    if let Some((n, c)) = object.layer.sample(sx, sy)
+                        && n > near
+                    {
+                        (near, colour) = (n, c);
                     }
                 }
                 if let Some(i) = shown {
                     seen[i] += 1;
                     covered += 1;
-                    nearest = nearest.max(near);
+                    nearest = nearest.max(first);
                 }
                 sum = add(sum, colour);
             }

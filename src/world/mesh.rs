@@ -17,6 +17,13 @@ pub struct Material {
     pub baked: f32,
 }
 
+impl Material {
+    /// Whether it is seen through everywhere, as a cut-out's holes are not.
+    pub fn is_glass(&self) -> bool {
+        self.cutoff.is_none() && (0.02..0.98).contains(&self.colour[3])
+    }
+}
+
 /// Triangles with materials; y up, standing on y = 0, centred in x and z.
 pub struct Mesh {
     /// Vertex positions.
@@ -33,6 +40,8 @@ pub struct Mesh {
     pub materials: Vec<Material>,
     /// Made from a picture: only its front may be shown.
     pub relief: bool,
+    /// A relief that would topple if it stood: it lies on its back, its front facing up.
+    pub lies: bool,
     brightness: OnceLock<f32>,
 }
 
@@ -121,8 +130,9 @@ impl Mesh {
         Ok(mesh)
     }
 
-    /// A relief from a cut-out picture: 1 high, its depth growing with the distance from the outline.
-    pub fn from_cutout(bytes: &[u8]) -> Result<Self, MeshError> {
+    /// A relief from a cut-out picture: 1 high, its depth growing with the distance from the outline. It stands, or
+    /// lies where its mass is beside what it would stand on, unless it is to be `upright` in any case.
+    pub fn from_cutout(bytes: &[u8], upright: bool) -> Result<Self, MeshError> {
         let texture = Texture::decode(bytes, Wrap::Clamp, true)?;
         let (w, h) = texture.size();
         let longest = w.max(h) as f32;
@@ -206,7 +216,33 @@ impl Mesh {
             cutoff: Some(0.5),
             baked: 0.6,
         });
+        if !upright && topples(mesh.materials[0].texture.as_deref(), bottom) {
+            mesh.lay();
+        }
         Ok(mesh)
+    }
+
+    /// Lays a relief on its back, centred on its foot.
+    fn lay(&mut self) {
+        let (low, high) = self
+            .positions
+            .iter()
+            .fold((f32::MAX, f32::MIN), |(low, high), p| {
+                (low.min(p[1]), high.max(p[1]))
+            });
+        for [x, y, z] in &mut self.positions {
+            // What is thin has some thickness all the same, or it would cast no shadow.
+            [*x, *y, *z] = [*x, *z + 0.015, 0.5 * (low + high) - *y];
+        }
+        for [x, y, z] in &mut self.normals {
+            [*x, *y, *z] = [*x, *z, -*y];
+        }
+        self.lies = true;
+    }
+
+    /// Whether it must face the camera: a relief that stands.
+    pub fn faces(&self) -> bool {
+        self.relief && !self.lies
     }
 
     fn empty(relief: bool) -> Self {
@@ -218,6 +254,7 @@ impl Mesh {
             surfaces: Vec::new(),
             materials: Vec::new(),
             relief,
+            lies: false,
             brightness: OnceLock::new(),
         }
     }
@@ -247,4 +284,30 @@ impl Mesh {
             [e[0].max(p[0].abs()), e[1].max(p[1]), e[2].max(p[2].abs())]
         })
     }
+}
+
+/// Whether the middle of a picture's coverage is beside what its lowest twentieth, above row `bottom`, stands on.
+fn topples(texture: Option<&Texture>, bottom: usize) -> bool {
+    let Some(texture) = texture else {
+        return false;
+    };
+    let (w, h) = texture.size();
+    let covered = |x: usize, y: usize| texture.texel(x, y)[3] >= 128;
+    let Some(top) = (0..h).find(|&y| (0..w).any(|x| covered(x, y))) else {
+        return false;
+    };
+    let tall = bottom + 1 - top;
+    let (mut sum, mut count) = (0, 0);
+    let mut support = [usize::MAX, 0];
+    for y in top..=bottom {
+        for x in (0..w).filter(|&x| covered(x, y)) {
+            // Twice the texel's middle.
+            sum += 2 * x + 1;
+            count += 1;
+            if (bottom - y) * 20 < tall.max(20) {
+                support = [support[0].min(x), support[1].max(x + 1)];
+            }
+        }
+    }
+    sum < 2 * support[0] * count || sum > 2 * support[1] * count
 }

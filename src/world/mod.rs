@@ -21,6 +21,7 @@ pub mod raster;
 pub mod set;
 pub mod shadow;
 pub mod site;
+mod sizes;
 pub mod stage;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::light::RadianceMap;
 use super::mesh::{Mesh, MeshError};
+use super::sizes::guessed_height;
 use super::texture::{Texture, Wrap};
 
 /// What can go wrong while a pack is opened.
@@ -81,6 +82,9 @@ struct Flags {
     ground_visible: bool,
     #[serde(default)]
     animated: bool,
+    #[serde(default)]
+    night: bool,
+    place: Option<String>,
     pose: Option<u32>,
     view: Option<u32>,
 }
@@ -106,6 +110,7 @@ struct Entry {
     colours: Vec<String>,
     size_m: Option<f32>,
     dims_m: Option<[f32; 3]>,
+    size_px: Option<[f32; 2]>,
     #[serde(default)]
     flags: Flags,
     sun: Option<SunEntry>,
@@ -161,6 +166,8 @@ pub struct Panorama {
     pub sun_share: f32,
     /// The lower half can be taken as a plane.
     pub flat_ground: bool,
+    /// Taken in a room or a hall: its ground ends at walls.
+    pub indoor: bool,
 }
 
 /// A photograph.
@@ -209,47 +216,15 @@ pub struct Pack {
     tile_cells: Vec<OnceLock<Option<Arc<Texture>>>>,
 }
 
-/// A height in metres for things whose size nobody wrote down.
-fn guessed_height(name: &str, category: &str) -> f32 {
-    const KNOWN: [(&str, f32); 24] = [
-        ("building", 9.0),
-        ("house", 6.0),
-        ("tree", 4.5),
-        ("castle", 9.0),
-        ("volcano", 9.0),
-        ("mountain", 9.0),
-        ("truck", 2.6),
-        ("bus", 3.0),
-        ("train", 3.5),
-        ("tractor", 2.4),
-        ("car", 1.5),
-        ("ship", 6.0),
-        ("boat", 1.6),
-        ("elephant", 2.8),
-        ("giraffe", 4.5),
-        ("horse", 1.7),
-        ("cow", 1.5),
-        ("dog", 0.6),
-        ("cat", 0.35),
-        ("knight", 1.8),
-        ("person", 1.75),
-        ("tent", 1.6),
-        ("table", 0.78),
-        ("chair", 0.95),
-    ];
-    let words = || name.split(|c: char| !c.is_alphabetic());
-    if let Some((_, height)) = KNOWN.iter().find(|(word, _)| words().any(|w| w == *word)) {
-        return *height;
+/// A panorama's name as its picture shows it: those of the night are exposed like those of the day.
+fn shown(name: &str, night: bool) -> String {
+    let mut name = name.to_owned();
+    if night {
+        for words in [" at night", " in moonlight", " by night"] {
+            name = name.replace(words, "");
+        }
     }
-    match category {
-        "food" => 0.12,
-        "animal" => 0.5,
-        "furniture" => 0.95,
-        "outdoor" => 1.4,
-        "vehicle" => 1.5,
-        "prop" => 0.8,
-        _ => 0.28,
-    }
+    name
 }
 
 /// A file that can't be decoded is left out with a warning: one bad file must not end a long stream.
@@ -335,7 +310,8 @@ impl Pack {
                         let height = first
                             .size_m
                             .unwrap_or_else(|| guessed_height(&first.name, &first.category));
-                        (height, height)
+                        let wide = first.size_px.map_or(1.0, |[w, h]| w / h.max(1.0));
+                        (height, height * wide.max(1.0))
                     }
                 };
                 self.objects.push(Object {
@@ -372,13 +348,14 @@ impl Pack {
                 let sun = picture.sun.clone().unwrap_or_default();
                 self.panoramas.push(Panorama {
                     id: picture.id.clone(),
-                    name: picture.name.clone(),
+                    name: shown(&picture.name, picture.flags.night),
                     file: picture.file.clone(),
                     light: of("hdri_light").map(|e| e.file.clone()),
                     exposure: picture.jpg_exposure.unwrap_or(1.0),
                     sun: sun.direction,
                     sun_share: sun.energy_fraction_8deg,
                     flat_ground: picture.flags.flat_ground,
+                    indoor: picture.flags.place.as_deref() == Some("indoor"),
                 });
             }
             "photo" | "photo_grocery" => self.photos.push(Photo {
@@ -413,7 +390,10 @@ impl Pack {
                     .map_err(MeshError::from)
                     .and_then(|bytes| match object.kind {
                         ObjectKind::Mesh => Mesh::from_glb(&bytes),
-                        ObjectKind::Cutout => Mesh::from_cutout(&bytes),
+                        // An animal is drawn standing, be it on one leg.
+                        ObjectKind::Cutout => {
+                            Mesh::from_cutout(&bytes, object.category == "animal")
+                        }
                     });
                 usable(name, made).map(Arc::new)
             })

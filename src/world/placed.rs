@@ -1,7 +1,7 @@
 //! An object in the world: its triangles in a pose, at a place, with a finish.
 
 use super::camera::Camera;
-use super::mesh::Mesh;
+use super::mesh::{Material, Mesh};
 use super::paint::Pattern;
 use super::vector::{V3, add, luminance, mix, scale, turn};
 
@@ -142,6 +142,16 @@ impl<'a> Placed<'a> {
     pub fn has_holes(&self, triangle: usize) -> bool {
         let material = &self.mesh.materials[self.mesh.surfaces[triangle] as usize];
         material.cutoff.is_some() || material.colour[3] < 0.98
+    }
+
+    /// Whether a triangle is glass: seen through, but no hole.
+    pub fn is_glass(&self, triangle: usize) -> bool {
+        self.mesh.materials[self.mesh.surfaces[triangle] as usize].is_glass()
+    }
+
+    /// Whether any of it is glass.
+    pub fn has_glass(&self) -> bool {
+        self.mesh.materials.iter().any(Material::is_glass)
     }
 
     /// Whether a triangle is solid at a barycentric position; glass is solid for as many of four `sample`s as its

@@ -14,7 +14,8 @@ pub fn camera() -> Camera {
     Camera::new([0.0, 1.6, 4.0], 0.0, 0.2, 0.6, 2.0)
 }
 
-/// A picture of an object alone, filling the frame but for a margin: straight-alpha RGBA.
+/// A picture of an object alone, filling the frame but for a margin: straight-alpha RGBA. What lies is seen from
+/// farther above than `pitch`.
 pub fn portrait(
     mesh: &Mesh,
     finish: &Finish,
@@ -24,10 +25,15 @@ pub fn portrait(
     margin: f32,
 ) -> Option<Vec<[u8; 4]>> {
     let probe = Placed::new(mesh, Pose::default(), 1.0, [0.0; 3]);
+    let pitch = if mesh.lies {
+        (pitch + 0.7).clamp(0.8, 1.35)
+    } else {
+        pitch
+    };
     let scaled = 1.0 / probe.radius().max(probe.height()).max(1e-6);
     let pose = Pose {
         yaw: facing,
-        lean: if mesh.relief { pitch * 0.75 } else { 0.0 },
+        lean: if mesh.faces() { pitch * 0.75 } else { 0.0 },
     };
     let object = Placed::new(mesh, pose, scaled, [0.0; 3]).of(finish.clone());
     let middle = 0.5 * object.height();

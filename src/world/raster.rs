@@ -19,6 +19,8 @@ pub struct Layer {
     /// Left, top, width and height of the rectangle, in samples.
     pub area: [usize; 4],
     nearness: Vec<f32>,
+    /// The same with what is see-through, where there is any.
+    outline: Vec<f32>,
     colour: Vec<V3>,
     height: Vec<f32>,
 }
@@ -101,6 +103,11 @@ impl Layer {
         let mut layer = Self {
             area: [x0, y0, width, height],
             nearness: vec![0.0; width * height],
+            outline: if object.has_glass() {
+                vec![0.0; width * height]
+            } else {
+                Vec::new()
+            },
             colour: vec![[0.0; 3]; width * height],
             height: if mirrored {
                 vec![0.0; width * height]
@@ -126,6 +133,15 @@ impl Layer {
     /// 1 / depth of a sample; 0 where the object is not.
     pub fn near(&self, x: usize, y: usize) -> f32 {
         self.index(x, y).map_or(0.0, |at| self.nearness[at])
+    }
+
+    /// 1 / depth of a sample as labels have it: glass is there, however little of it is seen; 0 where the object is
+    /// not.
+    pub fn outline(&self, x: usize, y: usize) -> f32 {
+        self.index(x, y).map_or(0.0, |at| {
+            let glass = self.outline.get(at).copied().unwrap_or(0.0);
+            self.nearness[at].max(glass)
+        })
     }
 
     /// How high above the ground the mirrored point of a sample is.
@@ -166,6 +182,7 @@ impl Layer {
         }
         let inverse = 1.0 / area;
         let holes = object.has_holes(t);
+        let glass = object.is_glass(t);
         let (dx1, dx2) = ((c[1] - a[1]) * inverse, -(b[1] - a[1]) * inverse);
         for y in y0 as usize..=y1 as usize {
             let py = y as f32 - a[1];
@@ -177,6 +194,9 @@ impl Layer {
                 if w0 >= -1e-5 && w1 >= -1e-5 && w2 >= -1e-5 {
                     let near = w0 * a[2] + w1 * b[2] + w2 * c[2];
                     let at = (y - top) * width + (x - left);
+                    if glass && near > self.outline[at] {
+                        self.outline[at] = near;
+                    }
                     if near > self.nearness[at] {
                         let parts = [w0 * a[2] / near, w1 * b[2] / near, w2 * c[2] / near];
                         let weights: V3 = std::array::from_fn(|i| {

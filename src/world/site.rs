@@ -9,8 +9,14 @@ use super::lamp::Lamp;
 use super::pack::Pack;
 use super::paint::{Paint, Pattern, PatternKind};
 use super::set::{Around, Panel};
-use super::stage::Backdrop;
-use super::vector::{V3, luminance, mix, scale};
+use super::stage::{Backdrop, Bounds};
+use super::vector::{V3, luminance, mix, scale, times};
+
+/// The least mean albedo of a tile.
+const DARKEST: f32 = 0.08;
+
+/// How far the floor of a room reaches in its panorama, in heights that it was taken from.
+const INDOORS: f32 = 2.5;
 
 /// What is known of a stage before its surroundings are built.
 pub struct Site<'a> {
@@ -25,7 +31,7 @@ pub struct Site<'a> {
 }
 
 /// Panels and what is around them, the light, and where feet may be.
-pub type Built = ((Vec<Panel>, Around), Lamp, Option<[f32; 4]>);
+pub type Built = ((Vec<Panel>, Around), Lamp, Option<Bounds>);
 
 impl Site<'_> {
     /// The surroundings of `backdrop`; `None` if its files are not usable.
@@ -45,15 +51,22 @@ impl Site<'_> {
         // Panoramas are taken from about 1.6 m; a camera near the ground sees it as if from not much lower.
         let height = (eye[1] * rng.random_range(0.85..1.25f32)).clamp(0.6, 2.4);
         let off = 0.3 * height;
-        let centre = [
+        let near = [
             eye[0] + rng.random_range(-off..off),
-            height,
             eye[2] + rng.random_range(-off..off),
         ];
+        let (centre, height) = match pack.panoramas[at].indoor {
+            true => self.indoors(near, height)?,
+            false => (near, height),
+        };
+        let radius = match pack.panoramas[at].indoor {
+            true => INDOORS * height,
+            false => (7.0 * height).max(2.5 * self.distance),
+        };
         let around = Around::Dome {
             picture,
-            centre,
-            radius: (7.0 * height).max(2.5 * self.distance),
+            centre: [centre[0], height, centre[1]],
+            radius,
             floor: true,
             blur: 0.0,
             gloss: if rng.random_bool(0.15) {
@@ -64,7 +77,32 @@ impl Site<'_> {
         };
         let lamp = Lamp::of_panorama(pack, at, [0.5, 1.1], rng)
             .unwrap_or_else(|| Lamp::made(rng, [1.0; 3]));
-        Some(((Vec::new(), around), lamp, None))
+        let bounds = pack.panoramas[at]
+            .indoor
+            .then_some(Bounds::Disc { centre, radius });
+        Some(((Vec::new(), around), lamp, bounds))
+    }
+
+    /// Where (x, z) and from which height a panorama of a room was taken, near those given, so that the group stands on
+    /// what it shows of the floor; `None` if it does not reach so far.
+    fn indoors(&self, near: [f32; 2], height: f32) -> Option<([f32; 2], f32)> {
+        let [x0, z0, x1, z1] = self.group;
+        let farthest = |from: [f32; 2]| {
+            let (x, z) = (
+                (x0 - from[0]).abs().max((x1 - from[0]).abs()),
+                (z0 - from[1]).abs().max((z1 - from[1]).abs()),
+            );
+            x.hypot(z) / (0.96 * INDOORS)
+        };
+        let middle = [0.5 * (x0 + x1), 0.5 * (z0 + z1)];
+        // It is nearer to the group than the camera is where it must be.
+        (0..5)
+            .map(|step| {
+                let t = 0.125 * step as f32;
+                std::array::from_fn(|c| near[c] + t * (middle[c] - near[c]))
+            })
+            .find(|&centre| farthest(centre) <= 2.2)
+            .map(|centre| (centre, height.max(farthest(centre))))
     }
 
     fn before_photo(&self, pack: &Pack, at: usize, rng: &mut ChaCha8Rng) -> Option<Built> {
@@ -142,7 +180,8 @@ impl Site<'_> {
             }
         }
         let around = Around::Plain([0.3; 3]);
-        Some(((panels, around), lamp, Some([left, back, far, far])))
+        let bounds = Bounds::Rectangle([left, back, far, far]);
+        Some(((panels, around), lamp, Some(bounds)))
     }
 
     fn table(&self, pack: &Pack, tile: Option<usize>, rng: &mut ChaCha8Rng) -> Option<Built> {
@@ -235,7 +274,7 @@ impl Site<'_> {
                 Around::Plain([0.3; 3])
             }
         };
-        Some(((panels, around), lamp, Some(top)))
+        Some(((panels, around), lamp, Some(Bounds::Rectangle(top))))
     }
 
     fn shelf(&self, pack: &Pack, rng: &mut ChaCha8Rng) -> Option<Built> {
@@ -248,7 +287,7 @@ impl Site<'_> {
         let (left, right) = (x0 - side(rng), x1 + side(rng));
         let back = z0 - deep * rng.random_range(0.05..0.35f32);
         let front = z1 + deep * rng.random_range(0.05..0.3f32);
-        let height = self.tallest * rng.random_range(1.25..1.8f32);
+        let height = self.tallest.max(0.3 * wide) * rng.random_range(1.25..1.8f32);
         let thick = self.tallest.max(0.3 * wide) * rng.random_range(0.04..0.08f32);
         let board = match rng.random_range(0..3) {
             0 => Paint::Pattern(Pattern::random(rng, true)),
@@ -264,8 +303,18 @@ impl Site<'_> {
         };
         let edge = Paint::Pattern(Pattern::plain(scale(board.mean(), 0.9), rng));
         let across = [right - left, 0.0, 0.0];
-        let up = [0.0, height, 0.0];
         let out = [0.0, 0.0, front - back];
+        // The back and the sides from one height to another, and the edges of the sides.
+        let case = |y: f32, tall: f32| {
+            let up = [0.0, tall, 0.0];
+            [
+                Panel::new([left, y, back], [across, up], behind.clone()),
+                Panel::new([left, y, back], [up, out], board.clone()),
+                Panel::new([right, y, back], [out, up], board.clone()),
+            ]
+        };
+        let level = |y: f32| Panel::level(y, [left, back, right, front], board.clone());
+        let ceiling = |y: f32| Panel::new([left, y, back], [across, out], board.clone());
         let strip = |y: f32, tall: f32, paint: Paint| {
             Panel::new(
                 [left - thick, y, front],
@@ -275,27 +324,63 @@ impl Site<'_> {
         };
         let gloss = if rng.random_bool(0.3) { 0.04 } else { 0.0 };
         let mut panels = vec![
-            Panel::level(0.0, [left, back, right, front], board.clone())
-                .receiving()
-                .glossy(gloss),
-            Panel::new([left, 0.0, back], [across, up], behind).receiving(),
-            Panel::new([left, 0.0, back], [up, out], board.clone()).receiving(),
-            Panel::new([right, 0.0, back], [out, up], board.clone()).receiving(),
-            Panel::new([left, height, back], [across, out], board.clone()),
+            level(0.0).receiving().glossy(gloss),
+            ceiling(height),
             strip(-thick, thick, edge.clone()),
             strip(height, thick, edge.clone()),
         ];
+        panels.extend(case(0.0, height).map(Panel::receiving));
+        let mut outside = [left - thick, -thick, right + thick, height + thick];
+        // One board of a case with three, a box on a wall, or a niche in one.
+        let kind = rng.random_range(0..3);
+        if kind == 0 {
+            let below = height * rng.random_range(0.8..1.2f32);
+            let above = height * rng.random_range(0.8..1.2f32);
+            let (low, high) = (-thick - below, height + thick + above);
+            panels.extend(case(low, below));
+            panels.extend(case(height + thick, above));
+            panels.extend([level(low), ceiling(-thick)]);
+            panels.extend([level(height + thick), ceiling(high)]);
+            panels.push(strip(low - thick, thick, edge.clone()));
+            panels.push(strip(high, thick, edge.clone()));
+            (outside[1], outside[3]) = (low - thick, high + thick);
+        }
         for x in [left - thick, right] {
             panels.push(Panel::new(
-                [x, 0.0, front],
-                [[thick, 0.0, 0.0], up],
+                [x, outside[1], front],
+                [[thick, 0.0, 0.0], [0.0, outside[3] - outside[1], 0.0]],
                 edge.clone(),
             ));
         }
-        // What is left of the frame lies in the dark beside and above the shelf.
-        let around = Around::Plain(scale(board.mean(), rng.random_range(0.15..0.7)));
-        Some(((panels, around), lamp, Some([left, back, right, front])))
+        let wall = match rng.random_range(0..3) {
+            0 => edge,
+            // Of one colour: a pattern would begin anew in each of the wall's parts.
+            _ => {
+                let colour = Pattern::random(rng, true).colours[0];
+                Paint::Pattern(Pattern::plain(colour, rng))
+            }
+        };
+        let z = if kind == 2 { front } else { back };
+        panels.extend(wall_about(outside, z, 12.0 * self.distance, &wall));
+        let around = Around::Plain([0.3; 3]);
+        let bounds = Bounds::Rectangle([left, back, right, front]);
+        Some(((panels, around), lamp, Some(bounds)))
     }
+}
+
+/// A wall at depth `z` about the rectangle x0, y0, x1, y1, as wide as `far` on each side.
+fn wall_about([x0, y0, x1, y1]: [f32; 4], z: f32, far: f32, paint: &Paint) -> [Panel; 4] {
+    let part = |x: f32, y: f32, wide: f32, tall: f32| {
+        let edges = [[wide, 0.0, 0.0], [0.0, tall, 0.0]];
+        Panel::new([x, y, z], edges, paint.clone())
+    };
+    let wide = x1 - x0 + 2.0 * far;
+    [
+        part(x0 - far, y1, wide, far),
+        part(x0 - far, y0 - far, wide, far),
+        part(x0 - far, y0, far, y1 - y0),
+        part(x1, y0, far, y1 - y0),
+    ]
 }
 
 /// A floor or a table's top.
@@ -307,6 +392,9 @@ fn surface(pack: &Pack, tile: Option<usize>, size: f32, rng: &mut ChaCha8Rng) ->
                 scale(Pattern::random(rng, true).colours[0], 1.6),
                 0.35,
             );
+            // On a floor of coal the exposure would burn out what stands there.
+            let albedo = luminance(times(texture.mean(), tint)).max(1e-4);
+            let tint = scale(tint, (DARKEST / albedo).max(1.0));
             Paint::Tile(texture, edge * size * rng.random_range(0.6..1.5), tint)
         }
         None => {

@@ -7,6 +7,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::camera::Camera;
+use super::colour::tone;
 use super::footprint::Footprint;
 use super::lamp::Lamp;
 use super::mesh::Mesh;
@@ -14,7 +15,7 @@ use super::pack::Pack;
 use super::placed::{Finish, Placed, Pose};
 use super::set::Set;
 use super::site::Site;
-use super::vector::{V3, add, length, luminance, scale, sub};
+use super::vector::{V3, add, length, luminance, scale, sub, unit};
 
 /// What stands behind and below the objects.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +30,30 @@ pub enum Backdrop {
     Table(Option<usize>),
     /// A shelf.
     Shelf,
+}
+
+/// The part of the ground that feet may be on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bounds {
+    /// x0, z0, x1, z1.
+    Rectangle([f32; 4]),
+    /// Around a point.
+    Disc {
+        /// Its middle: x, z.
+        centre: [f32; 2],
+        /// In metres.
+        radius: f32,
+    },
+}
+
+impl Bounds {
+    /// Whether a point (x, z) of the ground is inside.
+    pub fn hold(self, [x, z]: [f32; 2]) -> bool {
+        match self {
+            Bounds::Rectangle([x0, z0, x1, z1]) => x >= x0 && x <= x1 && z >= z0 && z <= z1,
+            Bounds::Disc { centre, radius } => (x - centre[0]).hypot(z - centre[1]) <= radius,
+        }
+    }
 }
 
 /// Where an object stands relative to the subject, as the camera sees it.
@@ -116,8 +141,8 @@ pub struct Stage<'a> {
     pub first: Shot,
     /// Downward pitch of the camera.
     pub pitch: f32,
-    /// Where feet may be: x0, z0, x1, z1.
-    pub bounds: Option<[f32; 4]>,
+    /// Where feet may be, if not everywhere.
+    pub bounds: Option<Bounds>,
     /// Factor on display colours that clamps the median luminance.
     pub exposure: f32,
     /// Noise of the film, in levels.
@@ -126,6 +151,8 @@ pub struct Stage<'a> {
 
 /// Medians of luminance (linear) that pictures are brought between.
 const MEDIAN: [f32; 2] = [0.07, 0.50];
+/// Where (linear display colour) exposure brings a white object at most; what is above 0.6 is rolled off.
+const WHITE: f32 = 1.0;
 
 impl<'a> Stage<'a> {
     /// A stage as wished, `size` pixels on each side; `None` if files are not usable or the subject does not fit.
@@ -152,7 +179,14 @@ impl<'a> Stage<'a> {
         };
         let tall = mesh.extent()[1] * subject.size;
         let wide = mesh.extent()[0].hypot(mesh.extent()[2]) * subject.size;
-        let pitch = pitch(wish.backdrop, pack, tall, wide, wish.extent, fov, rng);
+        let mut pitch = pitch(wish.backdrop, pack, tall, wide, wish.extent, fov, rng);
+        if mesh.lies {
+            // From the side nothing would be seen of it, and a shelf is looked into from there.
+            if wish.backdrop == Backdrop::Shelf {
+                return None;
+            }
+            pitch = pitch.max(rng.random_range(0.4..0.8));
+        }
         let v = match wish.backdrop {
             Backdrop::Photo(_) => rng.random_range(0.56..0.74),
             Backdrop::Shelf => rng.random_range(0.5..0.64),
@@ -235,7 +269,14 @@ impl<'a> Stage<'a> {
         let mut levels: Vec<f32> = small.colours.iter().map(|&c| luminance(c)).collect();
         levels.sort_by(f32::total_cmp);
         let median = levels.get(levels.len() / 2).copied()?.max(1e-3);
-        stage.exposure = (median.clamp(MEDIAN[0], MEDIAN[1]) / median).clamp(0.5, 4.0);
+        // A white object must not burn out in a dark place.
+        let middle = [0.0, 0.3 * tallest, 0.0];
+        let forward = stage.first.camera.forward();
+        let level = light.level(unit([-forward[0], 0.0, -forward[2]]))
+            * luminance(stage.set.surround(middle, &light));
+        let white = luminance(tone([0.9 * level; 3])).max(1e-3);
+        let most = (WHITE / white).clamp(1.0, 4.0);
+        stage.exposure = (median.clamp(MEDIAN[0], MEDIAN[1]) / median).clamp(0.5, most);
         Some(stage)
     }
 
@@ -248,7 +289,7 @@ impl<'a> Stage<'a> {
     pub fn put<'m>(&self, mesh: &'m Mesh, actor: &Actor) -> Placed<'m> {
         let pose = Pose {
             yaw: actor.yaw,
-            lean: if mesh.relief { self.pitch * 0.6 } else { 0.0 },
+            lean: if mesh.faces() { self.pitch * 0.6 } else { 0.0 },
         };
         Placed::new(mesh, pose, actor.size, actor.foot).of(actor.finish.clone())
     }
@@ -260,11 +301,10 @@ impl<'a> Stage<'a> {
             return false;
         };
         let own = Footprint::of(&mesh, &shot.actors[at]);
-        if let Some([x0, z0, x1, z1]) = self.bounds {
-            let inside = |p: &[f32; 2]| p[0] >= x0 && p[0] <= x1 && p[1] >= z0 && p[1] <= z1;
-            if !own.corners().iter().all(inside) {
-                return false;
-            }
+        if let Some(bounds) = self.bounds
+            && !own.corners().into_iter().all(|p| bounds.hold(p))
+        {
+            return false;
         }
         let clear = shot.actors.iter().enumerate().all(|(i, other)| {
             i == at
@@ -293,7 +333,7 @@ impl<'a> Stage<'a> {
 
 /// A turn relative to facing the camera.
 pub fn facing(mesh: &Mesh, rng: &mut ChaCha8Rng) -> f32 {
-    if mesh.relief {
+    if mesh.faces() {
         rng.random_range(-0.45..0.45)
     } else {
         rng.random_range(0.0..std::f32::consts::TAU)
@@ -346,7 +386,7 @@ fn aim(
         mesh,
         Pose {
             yaw: subject.yaw,
-            lean: if mesh.relief { pitch * 0.6 } else { 0.0 },
+            lean: if mesh.faces() { pitch * 0.6 } else { 0.0 },
         },
         subject.size,
         subject.foot,
