@@ -361,12 +361,12 @@ pub fn exact_text(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>)
         .default_width(460.0)
         .pivot(egui::Align2::CENTER_CENTER)
         .default_pos(ctx.content_rect().center())
-        .show(ctx, |ui| match session.document.compile() {
+        .show(ctx, |ui| match session.wanted().compile() {
             Err(error) => {
                 ui.colored_label(Palette::of(ui).error, error.to_string());
             }
             Ok(compiled) => {
-                let asked = Asked::of(&session.document, &compiled, session.seen());
+                let asked = Asked::of(&session.wanted(), &compiled, session.seen());
                 let retold = session.retells();
                 // What a model that knows no IMG words is told, and the pictures in its order.
                 let text = if retold {
