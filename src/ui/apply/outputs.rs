@@ -149,7 +149,7 @@ impl Session {
             }
             ModelState::Failed(why) => {
                 let why = why.clone();
-                self.toasts.add(Kind::Error, why);
+                self.toasts.refuse(why);
                 return None;
             }
         };
@@ -157,7 +157,7 @@ impl Session {
             Ok(_) => document.to_job(choice).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
-        let mut job = job.map_err(|why| self.toasts.add(Kind::Error, why)).ok()?;
+        let mut job = job.map_err(|why| self.toasts.refuse(why)).ok()?;
         if let ModelState::Ready(model) = &self.model {
             leave_out(&mut job.spec, model);
         }
@@ -184,9 +184,10 @@ impl Session {
             env.backend.send(request)
         };
         if let Err(error) = sent {
-            self.toasts.add(Kind::Error, error);
+            self.toasts.refuse(error);
             return None;
         }
+        self.toasts.forget_refusals();
         let level = sweep.map(|(level, _)| level);
         let text = match (level, spec.outputs) {
             (Some(level), _) => format!("{} level · seed {}", level.name(), spec.seed),
