@@ -5,7 +5,7 @@ mod ui_support;
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, accesskit::Role};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use inlay::doc::{Level, Mask};
+use inlay::doc::{Edit, Level, Mask};
 use inlay::engine::message::{Event as Told, JobId};
 use inlay::ui::{App, Compare, Tool};
 use ui_support::{Scripted, settle, window};
@@ -345,4 +345,68 @@ fn a_press_beside_the_canvas_paints_nothing() {
     window.drop_at(pane.center());
     settle(&mut window);
     assert_eq!(mask(&window), before);
+}
+
+/// The sample without its mask, and with a prompt that names none.
+fn without_mask() -> (Window, Scripted) {
+    let (mut window, engine) = sample();
+    click(&mut window, "Remove mask IMG3");
+    let edit = Edit::SetPrompt("Put the cookie from IMG2 into IMG1".to_owned());
+    assert!(window.state_mut().session.edit(edit));
+    (window, engine)
+}
+
+#[test]
+fn only_painting_makes_a_mask_and_it_is_one_undo_step() {
+    let (mut window, engine) = without_mask();
+    let before = window.state().session.document.clone();
+    for (modifiers, key) in [
+        (Modifiers::NONE, Key::Num1),
+        (Modifiers::NONE, Key::Delete),
+        (Modifiers::SHIFT, Key::V),
+        (Modifiers::SHIFT, Key::G),
+        (Modifiers::SHIFT, Key::F),
+    ] {
+        press(&mut window, modifiers, key);
+        assert_eq!(window.state().session.document, before, "{key:?}");
+    }
+    let path = [[200.0, 200.0], [260.0, 220.0], [300.0, 200.0]];
+    hold(&mut window, &path);
+    assert!(window.state().session.live.is_some());
+    assert_eq!(window.state().session.document, before);
+    window.key_press(Key::Escape);
+    window.run();
+    window.drop_at(place(&window, path[2]));
+    settle(&mut window);
+    assert_eq!(window.state().session.document, before);
+
+    drag(&mut window, &path);
+    assert_eq!(window.state().session.document.regions().len(), 1);
+    assert_eq!(mask(&window).get(260, 220), 255);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(window.state().session.document, before);
+    press(&mut window, Modifiers::COMMAND, Key::Y);
+    press(&mut window, Modifiers::COMMAND, Key::Enter);
+    assert_eq!(engine.job().1.spec.regions.len(), 1);
+}
+
+#[test]
+fn empty_masks_are_left_out_of_a_job_unless_they_are_named() {
+    let (mut window, engine) = sample();
+    press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::N);
+    assert_eq!(window.state().session.document.regions().len(), 2);
+    press(&mut window, Modifiers::COMMAND, Key::Enter);
+    let (_, job) = engine.job();
+    assert_eq!(job.spec.regions.len(), 1);
+    let told = |window: &Window, part: &str| {
+        let list = window.state().session.toasts.list();
+        list.iter().any(|toast| toast.text.contains(part))
+    };
+    assert!(told(&window, "IMG4 is empty and is left out"));
+    assert_eq!(window.state().session.document.regions().len(), 2);
+    let edit = Edit::SetPrompt("Put IMG2 at the place of IMG4".to_owned());
+    assert!(window.state_mut().session.edit(edit));
+    press(&mut window, Modifiers::COMMAND, Key::Enter);
+    assert_eq!(engine.0.borrow().jobs.len(), 1);
+    assert!(told(&window, "Mask 2 is empty: paint"));
 }

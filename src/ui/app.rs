@@ -165,7 +165,7 @@ impl App {
         for region in self.session.document.regions() {
             let live = self.session.live.as_ref();
             let mask = live
-                .filter(|live| live.region == region.id)
+                .filter(|live| live.region == Some(region.id))
                 .map_or(&region.mask, |live| &live.mask);
             self.regions.ask(region.id, mask, region.level);
         }

@@ -180,16 +180,15 @@ pub fn is_enabled(session: &Session, command: Command) -> bool {
         Command::Models => session.models.is_there,
         Command::AutoContext => session.document.settings().crop.is_some(),
         Command::Cancel => session.job.is_some(),
-        Command::SaveMask | Command::RemoveMask => session.region.is_some(),
-        Command::LoadMask
-        | Command::NewMask
+        Command::SaveMask
+        | Command::RemoveMask
         | Command::ClearMask
-        | Command::FillMask
         | Command::InvertMask
         | Command::GrowMask
         | Command::ShrinkMask
         | Command::FeatherMask
-        | Command::Level(_) => has_canvas,
+        | Command::Level(_) => session.region.is_some(),
+        Command::LoadMask | Command::NewMask | Command::FillMask => has_canvas,
         Command::SaveResult | Command::AcceptResult | Command::RemoveResult => shown_is_done,
         Command::StarResult => session.shown.is_some(),
         Command::PreviousResult
@@ -232,8 +231,7 @@ pub fn tool_options(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
     let roomy = ui.available_width() > 640.0;
     ui.horizontal_centered(|ui| {
         ui.spacing_mut().item_spacing.x = space::S;
-        let has_canvas = session.document.canvas().is_some();
-        level(ui, session, has_canvas, roomy, out);
+        level(ui, session, roomy, out);
         ui.separator();
         if session.tool == Tool::Context {
             return context(ui, session, out);
@@ -247,7 +245,8 @@ pub fn tool_options(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
             Command::InvertMask,
             Command::ClearMask,
         ] {
-            if icons::command_button(ui, command, false, has_canvas).clicked() {
+            let enabled = is_enabled(session, command);
+            if icons::command_button(ui, command, false, enabled).clicked() {
                 out.push(Action::Command(command));
             }
         }
@@ -307,7 +306,7 @@ fn brush(ui: &mut Ui, session: &Session, roomy: bool, out: &mut Vec<Action>) {
     }
 }
 
-fn level(ui: &mut Ui, session: &Session, enabled: bool, roomy: bool, out: &mut Vec<Action>) {
+fn level(ui: &mut Ui, session: &Session, roomy: bool, out: &mut Vec<Action>) {
     let current = session
         .region
         .and_then(|id| session.document.region(id))
@@ -319,6 +318,7 @@ fn level(ui: &mut Ui, session: &Session, enabled: bool, roomy: bool, out: &mut V
     }
     for level in Level::ALL {
         let command = Command::Level(level);
+        let enabled = is_enabled(session, command);
         if icons::command_button(ui, command, level == current, enabled).clicked() {
             out.push(Action::Command(command));
         }

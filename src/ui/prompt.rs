@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use eframe::egui::text::{CCursor, CCursorRange};
 use eframe::egui::{
     self, Align, Color32, FontId, Galley, Layout, Margin, RichText, TextBuffer, TextEdit,
     TextFormat, TextStyle, Ui, vec2,
@@ -73,7 +74,7 @@ fn field(ui: &mut Ui, session: &mut Session, out: &mut Vec<Action>) {
         .margin(Margin::symmetric(8, 6))
         .char_limit(LONGEST)
         .layouter(&mut layouter);
-    let shown = edit.show(ui);
+    let mut shown = edit.show(ui);
     shown
         .response
         .widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Prompt"));
@@ -84,7 +85,12 @@ fn field(ui: &mut Ui, session: &mut Session, out: &mut Vec<Action>) {
             .cursor
             .char_range()
             .map_or(text.chars().count(), |range| range.primary.index.into());
-        insert_word(&mut text, at, &word);
+        let end = insert_word(&mut text, at, &word);
+        // The next word goes behind this one.
+        let cursor = CCursorRange::one(CCursor::new(end));
+        shown.state.cursor.set_char_range(Some(cursor));
+        shown.state.store(ui.ctx(), shown.response.id);
+        shown.response.request_focus();
         out.push(Action::Edit(Edit::SetPrompt(text)));
     } else if shown.response.changed() {
         out.push(Action::Edit(Edit::SetPrompt(text)));
@@ -94,8 +100,8 @@ fn field(ui: &mut Ui, session: &mut Session, out: &mut Vec<Action>) {
     }
 }
 
-/// Puts a word in at a character, apart from its neighbours.
-fn insert_word(text: &mut String, at: usize, word: &str) {
+/// Puts a word in at a character, apart from its neighbours; the character behind it.
+fn insert_word(text: &mut String, at: usize, word: &str) -> usize {
     let byte = text
         .char_indices()
         .nth(at)
@@ -108,6 +114,8 @@ fn insert_word(text: &mut String, at: usize, word: &str) {
         .is_some_and(char::is_alphanumeric);
     let gap = |needed| if needed { " " } else { "" };
     text.insert_str(byte, &format!("{}{word}{}", gap(before), gap(after)));
+    let end = byte + gap(before).len() + word.len();
+    text[..end].chars().count()
 }
 
 /// The prompt with every IMGn on its slot's colour, and words that name nothing in the error colour.
@@ -368,12 +376,12 @@ pub fn exact_text(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>)
         .default_width(460.0)
         .pivot(egui::Align2::CENTER_CENTER)
         .default_pos(ctx.content_rect().center())
-        .show(ctx, |ui| match session.document.compile() {
+        .show(ctx, |ui| match session.wanted().compile() {
             Err(error) => {
                 ui.colored_label(Palette::of(ui).error, error.to_string());
             }
             Ok(compiled) => {
-                let asked = Asked::of(&session.document, &compiled, session.seen());
+                let asked = Asked::of(&session.wanted(), &compiled, session.seen());
                 let retold = session.retells();
                 // What a model that knows no IMG words is told, and the pictures in its order.
                 let text = if retold {
@@ -456,8 +464,10 @@ mod tests {
             ("x", 99, "x IMG2"),
         ] {
             let mut text = text.to_owned();
-            insert_word(&mut text, at, "IMG2");
+            let end = insert_word(&mut text, at, "IMG2");
             assert_eq!(text, wanted);
+            let before: String = text.chars().take(end).collect();
+            assert!(before.ends_with("IMG2"), "{before}");
         }
     }
 

@@ -8,8 +8,8 @@ use super::regions::Regions;
 use super::state::{Compare, Output, Session};
 use super::theme::{HANDLE, Palette};
 use super::view::Viewport;
-use crate::doc::Picture;
 use crate::doc::document::Target;
+use crate::doc::{Mask, Picture};
 use crate::gpu::{Clip, Item, LatentPreview, MaskPixels, Pane, View};
 
 /// Side of a checkerboard square in points.
@@ -203,17 +203,31 @@ fn masks(
     running: bool,
     items: &mut Vec<Item>,
 ) {
+    let tinted = |key: u64, mask: &Mask, number: usize| {
+        let (x0, y0, x1, y1) = mask.bounds(1)?;
+        Some(Item::Mask {
+            key,
+            pixels: MaskPixels::Mask(Arc::new(mask.clone())),
+            beneath: Arc::clone(canvas),
+            bounds: [x0, y0, x1, y1],
+            tint: if running {
+                egui::Color32::TRANSPARENT
+            } else {
+                palette.mask_tint(number)
+            },
+            dashed: false,
+            line: LINE,
+        })
+    };
+    let live = session.live.as_ref();
     for region in session.document.regions() {
-        let live = session
-            .live
-            .as_ref()
-            .filter(|live| live.region == region.id);
-        let mask = live.map_or(&region.mask, |live| &live.mask);
+        let mask = live
+            .filter(|live| live.region == Some(region.id))
+            .map_or(&region.mask, |live| &live.mask);
         if (mask.width(), mask.height()) != (canvas.width(), canvas.height()) {
             continue;
         }
         let number = session.document.number(Target::Region(region.id));
-        let tint = palette.mask_tint(number.unwrap_or(1));
         if let Some(answer) = regions.get(region.id)
             && let Some(bounds) = answer.bounds
             && answer.level == region.level
@@ -230,20 +244,11 @@ fn masks(
                 line: LINE,
             });
         }
-        if let Some((x0, y0, x1, y1)) = mask.bounds(1) {
-            items.push(Item::Mask {
-                key: region.id.0 * 2,
-                pixels: MaskPixels::Mask(Arc::new(mask.clone())),
-                beneath: Arc::clone(canvas),
-                bounds: [x0, y0, x1, y1],
-                tint: if running {
-                    egui::Color32::TRANSPARENT
-                } else {
-                    tint
-                },
-                dashed: false,
-                line: LINE,
-            });
-        }
+        items.extend(tinted(region.id.0 * 2, mask, number.unwrap_or(1)));
+    }
+    // The first stroke has no region yet; no region's id is 0.
+    if let Some(live) = live.filter(|live| live.region.is_none()) {
+        let number = session.document.targets().len() + 1;
+        items.extend(tinted(0, &live.mask, number));
     }
 }

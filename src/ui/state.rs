@@ -13,10 +13,11 @@ use super::project::Project;
 use super::toasts::Toasts;
 use super::tool::{Input, Machine, Tool};
 use super::view::Viewport;
-use crate::doc::document::{Document, Edit, RegionId, Settings};
+use crate::doc::document::{Document, Edit, RegionId, Settings, Target};
 use crate::doc::job::{BlendSpec, CropBox, MaskedSpec};
 use crate::doc::mask::{Brush, Stroke};
 use crate::doc::perceive::MapKind;
+use crate::doc::prompt::{WordKind, words};
 use crate::doc::{History, JobSpec, Level, Mask, Picture, SlotId};
 use crate::engine::message::{JobId, JobPreview, ModelSummary};
 use crate::pipeline::event::Joining;
@@ -219,8 +220,8 @@ impl Output {
 
 /// A stroke that is being painted.
 pub struct Live {
-    /// On which mask.
-    pub region: RegionId,
+    /// On which mask; `None` while there is none, which makes one in the end.
+    pub region: Option<RegionId>,
     /// The mask with what was painted so far.
     pub mask: Mask,
     /// What is being done.
@@ -472,9 +473,26 @@ impl Session {
     pub fn active_mask(&self) -> Option<(RegionId, &Mask)> {
         let region = self.document.region(self.region?)?;
         match &self.live {
-            Some(live) if live.region == region.id => Some((region.id, &live.mask)),
+            Some(live) if live.region == Some(region.id) => Some((region.id, &live.mask)),
             _ => Some((region.id, &region.mask)),
         }
+    }
+
+    /// The document as a job gets it: without empty masks, unless the prompt names them.
+    pub fn wanted(&self) -> Document {
+        let mut wanted = self.document.clone();
+        for region in self.document.regions() {
+            let number = wanted.number(Target::Region(region.id));
+            let number = number.and_then(|number| u32::try_from(number).ok());
+            let named = words(wanted.prompt())
+                .iter()
+                .any(|word| word.kind == WordKind::Image && word.number == number);
+            if region.mask.is_empty() && !named {
+                // What is in the document can be removed from it.
+                let _ = wanted.apply(Edit::RemoveRegion(region.id));
+            }
+        }
+        wanted
     }
 
     /// The steps a job will take.

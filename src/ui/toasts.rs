@@ -29,6 +29,8 @@ pub struct Toast {
     /// One sentence.
     pub text: String,
     id: u64,
+    /// Whether it says why a job was refused.
+    refusal: bool,
     /// When it goes away by itself; set when it is first shown.
     until: Option<f64>,
 }
@@ -43,13 +45,28 @@ pub struct Toasts {
 impl Toasts {
     /// Adds a message; one that is there already is not repeated.
     pub fn add(&mut self, kind: Kind, text: impl Into<String>) {
-        let text = sentence(&text.into());
+        self.push(kind, text.into(), false);
+    }
+
+    /// Says why a job was refused, until one begins.
+    pub fn refuse(&mut self, why: impl Into<String>) {
+        self.push(Kind::Error, why.into(), true);
+    }
+
+    /// A job was taken: why others were not is over.
+    pub fn forget_refusals(&mut self) {
+        self.list.retain(|toast| !toast.refusal);
+    }
+
+    fn push(&mut self, kind: Kind, text: String, refusal: bool) {
+        let text = sentence(&text);
         self.list.retain(|toast| toast.text != text);
         self.last += 1;
         self.list.push(Toast {
             kind,
             text,
             id: self.last,
+            refusal,
             until: None,
         });
         if self.list.len() > SHOWN {
@@ -141,5 +158,15 @@ mod tests {
         }
         let texts: Vec<_> = toasts.list().iter().map(|t| t.text.as_str()).collect();
         assert_eq!(texts, ["A", "C", "D", "E"]);
+    }
+
+    #[test]
+    fn refusals_are_over_when_a_job_begins() {
+        let mut toasts = Toasts::default();
+        toasts.add(Kind::Error, "a");
+        toasts.refuse("b");
+        toasts.forget_refusals();
+        let texts: Vec<_> = toasts.list().iter().map(|t| t.text.as_str()).collect();
+        assert_eq!(texts, ["A"]);
     }
 }

@@ -2,12 +2,13 @@
 
 use eframe::egui;
 
-use super::{BRUSH_SIZES, Session};
+use super::{BRUSH_SIZES, NO_MASK, Session};
 use crate::doc::document::{Edit, RegionId};
 use crate::doc::mask::{Brush, BrushMode, Combine, Sample, Stroke};
 use crate::doc::{Level, Mask, Purpose};
 use crate::ui::context::CropDrag;
 use crate::ui::state::{Live, Work};
+use crate::ui::toasts::Kind;
 use crate::ui::tool::{Effect, Gesture, Input, Tool};
 
 impl Session {
@@ -30,16 +31,20 @@ impl Session {
         self.set_brush(Brush { size, ..self.brush });
     }
 
-    /// The chosen region; the first is made when it is needed.
-    pub fn ensure_region(&mut self) -> Option<RegionId> {
-        if self.region.is_none() {
-            self.new_mask();
-        }
-        self.region
+    /// Adds an empty mask.
+    pub(super) fn new_mask(&mut self) {
+        let edit = self.adding(None);
+        self.add_region(edit);
     }
 
-    /// Adds a mask for the next asset that has none.
-    pub(super) fn new_mask(&mut self) {
+    fn add_region(&mut self, edit: Edit) {
+        if self.edit(edit) {
+            self.region = self.document.regions().last().map(|region| region.id);
+        }
+    }
+
+    /// The edit that adds a mask for the next asset that has none.
+    fn adding(&self, mask: Option<Mask>) -> Edit {
         let purposes = self.document.purposes();
         let placed: Vec<_> = self
             .document
@@ -58,26 +63,51 @@ impl Session {
             .region
             .and_then(|id| self.document.region(id))
             .map_or(Level::default(), |region| region.level);
-        let added = self.edit(Edit::AddRegion {
-            mask: None,
-            level,
-            asset,
-        });
-        if added {
-            self.region = self.document.regions().last().map(|region| region.id);
+        Edit::AddRegion { mask, level, asset }
+    }
+
+    /// Changes the chosen mask. Without one, what becomes of an empty one is a new mask.
+    pub(super) fn change_mask(&mut self, change: impl FnOnce(&mut Mask)) {
+        self.give_up_stroke();
+        if let Some(mut mask) = self.chosen_mask() {
+            change(&mut mask);
+            self.put_mask(self.region, mask);
         }
     }
 
-    pub(super) fn change_mask(&mut self, change: impl FnOnce(&mut Mask)) {
-        self.give_up_stroke();
-        let Some(id) = self.ensure_region() else {
-            return;
-        };
-        let Some(mut mask) = self.document.region(id).map(|region| region.mask.clone()) else {
-            return;
-        };
-        change(&mut mask);
-        self.edit(Edit::SetMask(id, mask));
+    /// Changes the chosen mask if there is one.
+    pub(super) fn filter_mask(&mut self, change: impl FnOnce(&mut Mask)) {
+        match self.region {
+            Some(_) => self.change_mask(change),
+            None => self.say(NO_MASK),
+        }
+    }
+
+    /// The chosen mask, or an empty one if there is room for another; else a message says why not.
+    fn chosen_mask(&mut self) -> Option<Mask> {
+        if let Some(region) = self.region {
+            return self.document.region(region).map(|r| r.mask.clone());
+        }
+        if let Err(why) = self.document.clone().apply(self.adding(None)) {
+            self.toasts.add(Kind::Error, why.to_string());
+            return None;
+        }
+        let canvas = self.canvas()?;
+        Some(Mask::new(canvas.width(), canvas.height()))
+    }
+
+    /// Replaces a region's mask, or makes a region of it: one undo step either way.
+    fn put_mask(&mut self, region: Option<RegionId>, mask: Mask) {
+        match region {
+            Some(region) => {
+                self.edit(Edit::SetMask(region, mask));
+            }
+            None if mask.is_empty() => self.say(NO_MASK),
+            None => {
+                let edit = self.adding(Some(mask));
+                self.add_region(edit);
+            }
+        }
     }
 
     pub(super) fn give_up_stroke(&mut self) {
@@ -127,7 +157,7 @@ impl Session {
             }
             Effect::Finish => {
                 if let Some(live) = self.live.take() {
-                    self.edit(Edit::SetMask(live.region, live.mask));
+                    self.put_mask(live.region, live.mask);
                 }
             }
             Effect::GiveUp => self.live = None,
@@ -156,7 +186,7 @@ impl Session {
                 if let Some(drag) = self.crop_drag.take() {
                     self.set_crop(drag.now);
                 } else if let Some(live) = self.live.take() {
-                    self.edit(Edit::SetMask(live.region, live.mask));
+                    self.put_mask(live.region, live.mask);
                 }
             }
             Effect::PutBack => {
@@ -200,13 +230,11 @@ impl Session {
 
     pub(super) fn begin_stroke(&mut self, sample: Sample, subtract: bool) {
         let brush = self.brush_that(subtract);
-        let Some(region) = self.ensure_region() else {
+        let Some(mut mask) = self.chosen_mask() else {
             self.give_up_stroke();
             return;
         };
-        let Some(mut mask) = self.document.region(region).map(|r| r.mask.clone()) else {
-            return;
-        };
+        let region = self.region;
         let mut stroke = Stroke::begin(&mask, brush);
         stroke.add(&mut mask, sample);
         self.live = Some(Live {
@@ -230,7 +258,7 @@ impl Session {
         self.region = Some(region.id);
         self.mask_rests = false;
         self.live = Some(Live {
-            region: region.id,
+            region: Some(region.id),
             mask: region.mask.clone(),
             work: Work::Carried(region.mask.clone()),
         });

@@ -25,6 +25,8 @@ use crate::doc::{Document, Mask};
 pub const BRUSH_SIZES: std::ops::RangeInclusive<f32> = 1.0..=2048.0;
 /// Pixels by which the mask is grown, shrunk and feathered at once.
 const EDGE_STEP: f32 = 4.0;
+/// What is said instead of changing a mask that is not there.
+const NO_MASK: &str = "there is no mask to change, paint one first";
 
 /// What actions reach beyond the session.
 pub struct Env<'a> {
@@ -155,7 +157,7 @@ impl Session {
             .filter(|&id| document.region(id).is_some())
             .or_else(|| document.regions().last().map(|region| region.id));
         if let Some(live) = &self.live
-            && document.region(live.region).is_none()
+            && live.region.is_some_and(|id| document.region(id).is_none())
         {
             self.live = None;
         }
@@ -223,17 +225,18 @@ impl Session {
                 }
                 None => self.say("there is no mask to remove"),
             },
-            Command::ClearMask => self.change_mask(Mask::clear),
             Command::FillMask => self.change_mask(Mask::fill_all),
-            Command::InvertMask => self.change_mask(Mask::invert),
-            Command::GrowMask => self.change_mask(|mask| mask.grow(EDGE_STEP)),
-            Command::ShrinkMask => self.change_mask(|mask| mask.shrink(EDGE_STEP)),
-            Command::FeatherMask => self.change_mask(|mask| mask.feather(EDGE_STEP)),
-            Command::Level(level) => {
-                if let Some(region) = self.ensure_region() {
+            Command::ClearMask => self.filter_mask(Mask::clear),
+            Command::InvertMask => self.filter_mask(Mask::invert),
+            Command::GrowMask => self.filter_mask(|mask| mask.grow(EDGE_STEP)),
+            Command::ShrinkMask => self.filter_mask(|mask| mask.shrink(EDGE_STEP)),
+            Command::FeatherMask => self.filter_mask(|mask| mask.feather(EDGE_STEP)),
+            Command::Level(level) => match self.region {
+                Some(region) => {
                     self.edit(Edit::SetLevel(region, level));
                 }
-            }
+                None => self.say(NO_MASK),
+            },
             Command::Generate => self.generate(false, env),
             Command::GenerateFirst => self.generate(true, env),
             Command::Sweep => self.sweep(env),

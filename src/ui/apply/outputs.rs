@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Env, Session};
-use crate::doc::document::{Document, Edit, Settings};
+use crate::doc::document::{Document, Edit, Settings, Target};
 use crate::doc::job::{BlendSpec, ModelChoice};
 use crate::doc::perceive::MapKind;
 use crate::doc::prompt::{WordKind, words};
@@ -93,12 +93,10 @@ impl Session {
 
     /// Asks for one output at each of the four levels of the chosen mask, all from one seed.
     pub(super) fn sweep(&mut self, env: &mut Env<'_>) {
-        let chosen = self
-            .document
-            .regions()
-            .iter()
-            .position(|region| Some(region.id) == self.region);
-        let Some(at) = chosen else {
+        self.pointer(Input::Up, env.ctx);
+        let wanted = self.wanted();
+        let mut regions = wanted.regions().iter();
+        let Some(at) = regions.position(|region| Some(region.id) == self.region) else {
             return self.say("paint a mask first, the levels are about masks");
         };
         let Some(job) = self.new_job(env) else { return };
@@ -168,16 +166,15 @@ impl Session {
         match kind {
             MapKind::Segment => {
                 // What is painted already is kept.
-                if self.active_mask().is_some_and(|(_, mask)| !mask.is_empty()) {
-                    let before = self.region;
-                    self.new_mask();
-                    if self.region == before {
-                        // There is no room for another one, and the reason was told.
-                        return;
-                    }
-                }
+                let filled = self.active_mask().is_some_and(|(_, mask)| !mask.is_empty());
+                let before = self.region.take_if(|_| filled);
                 self.take_mask(&crate::io::mask::from_picture(&picture));
-                self.shown = None;
+                if self.region.is_some() {
+                    self.shown = None;
+                } else {
+                    // There is no room for another one, and the reason was told.
+                    self.region = before;
+                }
             }
             MapKind::Depth => self.steer_by(picture, ControlKind::Depth, "depth"),
             MapKind::Edge => self.steer_by(picture, ControlKind::Edge, "edges"),
@@ -231,7 +228,17 @@ impl Session {
     /// The job that the document describes, or a message that says why there is none.
     fn new_job(&mut self, env: &mut Env<'_>) -> Option<Job> {
         self.pointer(Input::Up, env.ctx);
-        self.job_of(&self.document.clone())
+        let wanted = self.wanted();
+        let job = self.job_of(&wanted)?;
+        for region in self.document.regions() {
+            if wanted.region(region.id).is_none()
+                && let Some(number) = self.document.number(Target::Region(region.id))
+            {
+                let text = format!("the mask IMG{number} is empty and is left out");
+                self.toasts.add(Kind::Warning, text);
+            }
+        }
+        Some(job)
     }
 
     /// The same for another document.
@@ -249,7 +256,7 @@ impl Session {
             }
             ModelState::Failed(why) => {
                 let why = why.clone();
-                self.toasts.add(Kind::Error, why);
+                self.toasts.refuse(why);
                 return None;
             }
         };
@@ -257,7 +264,7 @@ impl Session {
             Ok(_) => document.to_job(choice).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
-        let mut job = job.map_err(|why| self.toasts.add(Kind::Error, why)).ok()?;
+        let mut job = job.map_err(|why| self.toasts.refuse(why)).ok()?;
         if let ModelState::Ready(model) = &self.model {
             leave_out(&mut job.spec, model);
         }
@@ -284,9 +291,10 @@ impl Session {
             env.backend.send(request)
         };
         if let Err(error) = sent {
-            self.toasts.add(Kind::Error, error);
+            self.toasts.refuse(error);
             return None;
         }
+        self.toasts.forget_refusals();
         let level = sweep.map(|(level, _)| level);
         let text = match (level, spec.outputs) {
             (Some(level), _) => format!("{} level · seed {}", level.name(), spec.seed),

@@ -149,6 +149,9 @@ impl Session {
                 "the mask had another size and was stretched to the canvas",
             );
         }
+        if mask.is_empty() {
+            return self.say("nothing is selected in this mask, it is not used");
+        }
         self.change_mask(|old| *old = mask);
     }
 }
