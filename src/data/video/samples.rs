@@ -134,6 +134,7 @@ impl Pairs<'_> {
             object: vec![0; pixels],
             changed,
             asset_object: None,
+            more_objects: Vec::new(),
         }
     }
 
