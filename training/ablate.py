@@ -197,8 +197,9 @@ def encode(ae: Path, threads: int, records: list[str]):
     autoencoder.eval().to(memory_format=torch.channels_last)
     name = format(zlib.crc32(weights.read_bytes()), "08x")
     for path in records:
-        if not Path(f"{path}.{name}.latents").exists():
-            Samples(autoencoder.encoder, name).add(path)
+        samples = Samples(autoencoder.encoder, name)
+        if samples.cached(path) is None:
+            samples.add(path)
 
 
 def values(report: dict, column) -> dict:

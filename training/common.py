@@ -68,6 +68,15 @@ def save_atomic(path: Path, write) -> None:
     os.replace(temporary, path)
 
 
+def split_of(path: Path) -> dict[str, bool]:
+    """Asset ids and whether they are held out, from what `inlay data split --pack PACK` printed into a file: one split for
+    the data and for what is trained on pictures of the pack."""
+    parts = dict(line.split("\t") for line in path.read_text().splitlines())
+    if set(parts.values()) != {"train", "heldout"}:
+        raise SystemExit(f"{path} is not what inlay data split prints, or one of its parts is empty.")
+    return {name: part == "heldout" for name, part in parts.items()}
+
+
 class Ema:
     """Exponential moving average of parameters; the decay warms up as min(decay, (1+n)/(10+n))."""
 

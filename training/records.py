@@ -13,6 +13,7 @@ import struct
 import sys
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,11 @@ class Records:
     def __len__(self):
         return len(self.data)
 
+    def stamp(self) -> list[int]:
+        """What tells these records from others of the same name: how many, of how many bytes, a checksum of the first."""
+        head = self.data[:8].tobytes()
+        return [len(self), self.header["record_bytes"], zlib.crc32(head)]
+
     def picture(self, i, rng) -> torch.Tensor:
         """One of a record's pictures (not a mask), [3, S, S] in 0..1."""
         r = self.data[i]
@@ -143,6 +149,14 @@ def check():
         assert len(a) == len(b) == 7 and a.data[4]["id"] == b.data[4]["id"] == rows["id"][4]
         for start in range(0, 7, 4):
             assert a.data[start : start + 4].tobytes() == b.data[start : start + 4].tobytes()
+        assert a.stamp() == b.stamp()
+        other = rows.copy()
+        other["id"][0] += 1
+        stream.write_bytes(header + other.tobytes())
+        assert Records(str(stream)).stamp() != b.stamp()
+        stream.write_bytes(header + rows[:6].tobytes())
+        assert Records(str(stream)).stamp() != b.stamp()
+        stream.write_bytes(header + rows.tobytes())
         assert [signature(r) for r in a.data] == [signature(b.data[i]) for i in range(7)]
     print("Streams and shards are read alike.")
 

@@ -1,4 +1,5 @@
 """Deviation of the target's latents from their base (placement, else canvas), by channel, where the picture changes.
+Masks, depth and edges are no changes of a canvas: they do not count.
 
     python residual.py --records s1.records --ae runs/ae --out residual.json
 """
@@ -11,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from autoencoder import Autoencoder
-from train import Samples
+from train import Samples, maps_of
 
 
 def main():
@@ -29,7 +30,7 @@ def main():
         if not key[0] or key[0][0][0] != 0:
             continue
         base = b["inputs"][kinds.index(4) if 4 in kinds else 0].float()
-        changed = (b["changed"].float() > 0.25).float()
+        changed = (b["changed"].float() > 0.25).float() * (~maps_of(b)).float()[:, None, None]
         total += ((b["z"][:, 0].float() - base).pow(2) * changed[:, None]).sum((0, 2, 3))
         weight += float(changed.sum())
     deviation = (total / weight).sqrt()

@@ -49,18 +49,27 @@ class Samples:
             z = self.encoder(x.contiguous(memory_format=torch.channels_last))
         return z.half()
 
-    def add(self, path: str, chunk: int = 64):
-        """Encodes a record file, or takes its latents from beside it if an earlier run with this autoencoder left them."""
+    def cached(self, path: str):
+        """The latents that an earlier run with this autoencoder left beside these records; None if it left none, or of other
+        records of the same name."""
         cache = Path(f"{path}.{self.name}.latents")
-        if cache.exists():
-            for key, entries in torch.load(cache, map_location="cpu", weights_only=True):
+        if not cache.exists():
+            return None
+        found = torch.load(cache, map_location="cpu", weights_only=True, mmap=True)
+        same = isinstance(found, dict) and found["of"] == records.Records(path).stamp()
+        return found["groups"] if same else None
+
+    def add(self, path: str, chunk: int = 64):
+        """Encodes a record file, or takes its latents from beside it."""
+        if (found := self.cached(path)) is not None:
+            for key, entries in found:
                 self.put(key, entries)
             return
-        kept = {}
+        cache, stamp, kept = Path(f"{path}.{self.name}.latents"), records.Records(path).stamp(), {}
         for key, entry in self.encoded(path, chunk):
             kept.setdefault(key, []).append({k: [x.cpu() for x in v] if k == "inputs" else v.cpu() for k, v in entry.items()})
             self.put(key, [entry])
-        common.save_atomic(cache, lambda p: torch.save(list(kept.items()), p))
+        common.save_atomic(cache, lambda p: torch.save({"of": stamp, "groups": list(kept.items())}, p))
 
     def put(self, key, entries):
         with self.lock:
@@ -202,25 +211,38 @@ class Cost:
         return self.known[shapes]
 
 
+def kept_of(key, inputs):
+    """Where a picture may change, [N, 1, 1, h, w], and the canvas's latents, which the program keeps elsewhere; None if
+    there is no canvas or no mask. The margin for shadows is two cells (16 px) at every level."""
+    masks = [x for (_, kind), x in zip(key[0], inputs) if kind == 0]
+    if not masks or key[0][0][0] != 0:
+        return None
+    may = torch.stack(masks).amax(0).float()[:, None]
+    may = torch.nn.functional.max_pool2d((may > 0).float(), 8)
+    return torch.nn.functional.max_pool2d(may, 5, 1, 2)[:, None], inputs[0].float()[:, None]
+
+
 @torch.no_grad()
 def sample(net, prediction, key, b, inputs, steps, shift, seed=0):
-    """Euler sampling of a batch, background clamped to the target outside the changed region's neighbourhood."""
+    """Euler sampling of a batch; beyond the masks a picture is clamped to the canvas, as the program does."""
     g = torch.Generator().manual_seed(seed)
-    z0 = b["z"].float()
-    noise = torch.randn(z0.shape, generator=g).to(z0.device)
+    noise = torch.randn(b["z"].shape, generator=g).to(b["z"].device)
     z = noise
     times = [1 - i / steps for i in range(steps + 1)]
     times = [shift * t / (1 + (shift - 1) * t) for t in times]
     images = images_of(key, b, inputs)
-    masked = any(k == 0 for _, k in key[0])
-    keep = torch.nn.functional.max_pool2d((b["changed"].float() > 0).float()[:, None], 3, 1, 1)[:, None]
+    # Joint maps are no pictures of the canvas.
+    pictures = (b["kind"] == records.PICTURE)[:, :, None, None, None]
+    kept = kept_of(key, inputs)
     for i in range(steps):
         t = torch.full((len(z),), times[i], device=z.device)
         with common.half(z.device):
             y = net(z, t, b["ids"], b["len"], images, maps=maps_of(b)).float()
         z = z + (times[i + 1] - times[i]) * to_velocity(y, z, t, prediction)
-        if masked:
-            z = keep * z + (1 - keep) * ((1 - times[i + 1]) * z0 + times[i + 1] * noise)
+        if kept:
+            may, canvas = kept
+            known = (1 - times[i + 1]) * canvas + times[i + 1] * noise
+            z = torch.where(pictures & (may == 0), known, z)
     return z
 
 

@@ -1,6 +1,7 @@
 """Trains the autoencoder, towards the teacher's latents or towards latents of its own.
 
-    python train_autoencoder.py --pack ../worldpack --run runs/ae --latents own --minutes 20
+    inlay data split --pack ../worldpack > split.tsv
+    python train_autoencoder.py --pack ../worldpack --split split.tsv --run runs/ae --latents own --minutes 20
 
 `--latents teacher` distils: the encoder learns the teacher's latents, the decoder to undo them better. That takes many
 thousand steps. `--latents own` starts as the best linear patch codec (principal components of 8×8 patches, written
@@ -8,7 +9,7 @@ exactly into the same layers) and learns to reconstruct: good after a few hundre
 model's.
 
 Data: random crops of the pack's photos, shop pictures, panoramas and textures, cut-outs pasted over them, and (if
-`--stream` names a file of `inlay data stream` records) rendered pictures. A twentieth of the pictures is held out.
+`--stream` names a file of `inlay data stream` records) rendered pictures. What the data holds out is held out here.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +32,12 @@ from teacher import Teacher
 class Pictures:
     """The pack's pictures in memory, as [3, H, W] u8."""
 
-    def __init__(self, pack: Path, held_out: bool):
+    def __init__(self, pack: Path, parts: dict[str, bool], held_out: bool):
         entries = json.load(open(pack / "manifest.json"))["entries"]
         self.backs, self.cutouts, self.groceries = [], [], []
         for e in entries:
             path = pack / e["file"]
-            if (zlib.crc32(e["id"].encode()) % 20 == 0) != held_out or not path.exists():
+            if parts[e["id"]] != held_out or not path.exists():
                 continue
             if e["kind"] in ("photo", "hdri_ldr", "texture", "photo_grocery"):
                 a = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)
@@ -159,6 +159,7 @@ def gradients(a, b):
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--pack", type=Path, required=True)
+    p.add_argument("--split", type=Path, required=True, help="what inlay data split --pack PACK prints")
     p.add_argument("--run", required=True)
     p.add_argument("--stream")
     p.add_argument("--minutes", type=float, default=40)
@@ -175,7 +176,8 @@ def main():
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
     run = common.Run(a.run, a.minutes, a.session)
-    train, held = Pictures(a.pack, False), Pictures(a.pack, True)
+    parts = common.split_of(a.split)
+    train, held = Pictures(a.pack, parts, False), Pictures(a.pack, parts, True)
     rendered = Rendered(a.stream) if a.stream else None
     validation = held.batch(32, a.size, random.Random(1)).to(device)
     teacher = Teacher(a.pack / "teacher", torch.bfloat16, device)

@@ -1,6 +1,7 @@
 """Trains the small decoder that previews FLUX.2: from FLUX.2's latents, as the teacher's encoder makes them, to pictures.
 
-    python train_preview.py --pack ../worldpack --run runs/preview --minutes 60
+    inlay data split --pack ../worldpack > split.tsv
+    python train_preview.py --pack ../worldpack --split split.tsv --run runs/preview --minutes 60
 
 Encoding a picture costs twice what a step of the decoder does, so each step draws its batch from a pool of crops and
 encodes only a few new ones. Noise is added to latents at times: previews show estimates, not finished latents.
@@ -27,6 +28,7 @@ PREVIEW = {"c2": 96, "n2": 3, "c1": 64, "n1": 2, "c0": 32, "n0": 1}
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--pack", type=Path, required=True)
+    p.add_argument("--split", type=Path, required=True, help="what inlay data split --pack PACK prints")
     p.add_argument("--run", required=True)
     p.add_argument("--minutes", type=float, default=60)
     p.add_argument("--batch", type=int, default=16)
@@ -42,7 +44,8 @@ def main():
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
     run = common.Run(a.run, a.minutes, a.session)
-    train, held = Pictures(a.pack, False), Pictures(a.pack, True)
+    parts = common.split_of(a.split)
+    train, held = Pictures(a.pack, parts, False), Pictures(a.pack, parts, True)
     teacher = Teacher(a.pack / "teacher", torch.bfloat16, device)
     exact = Teacher(a.pack / "teacher", device=device)
     validation = held.batch(32, a.size, random.Random(1)).to(device)

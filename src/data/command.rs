@@ -13,7 +13,7 @@ use super::tokens;
 use super::video::frames::films;
 use super::video::samples::{Words, samples};
 use super::video::shard::Shards;
-use crate::world::pack::{Pack, Split};
+use crate::world::pack::{Pack, Split, splits};
 
 /// What `inlay data` makes without the pipeline.
 #[derive(Debug, Subcommand)]
@@ -24,6 +24,8 @@ pub enum DataCommand {
     Stream(StreamArgs),
     /// Make samples from real video, as WebDataset shards with an index.
     Video(VideoArgs),
+    /// Print every asset id of a pack and the part it is of, train or heldout, tab-separated, one a line.
+    Split(SplitArgs),
     /// Draw a contact sheet of samples: inputs, output, object, changed pixels.
     Sheet(SheetArgs),
 }
@@ -67,6 +69,14 @@ pub struct StreamArgs {
     /// The file to write, instead of standard output
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// Arguments of `inlay data split`.
+#[derive(Debug, Args)]
+pub struct SplitArgs {
+    /// The asset pack's folder
+    #[arg(long, value_name = "DIR")]
+    pub pack: PathBuf,
 }
 
 /// Arguments of `inlay data sheet`.
@@ -140,6 +150,7 @@ pub fn run(command: DataCommand) -> anyhow::Result<()> {
     match command {
         DataCommand::Captions(args) => quiet(captions(&args)),
         DataCommand::Stream(args) => quiet(stream(&args)),
+        DataCommand::Split(args) => quiet(split(&args)),
         DataCommand::Sheet(args) => sheet(&args),
         DataCommand::Video(args) => video(&args),
     }
@@ -208,6 +219,19 @@ fn captions(args: &CaptionsArgs) -> anyhow::Result<()> {
         if let Some((_, caption)) = maker.caption(index) {
             writeln!(out, "{}", caption.text())?;
         }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn split(args: &SplitArgs) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    for (id, split) in splits(&args.pack)? {
+        let part = match split {
+            Split::Train => "train",
+            Split::Heldout => "heldout",
+        };
+        writeln!(out, "{id}\t{part}")?;
     }
     out.flush()?;
     Ok(())

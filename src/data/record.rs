@@ -66,6 +66,8 @@ pub struct Record {
     pub changed: Vec<u8>,
     /// Where in the asset picture the object is. For judging only: it is not written.
     pub asset_object: Option<Vec<u8>>,
+    /// The same of further asset pictures.
+    pub more_objects: Vec<Vec<u8>>,
 }
 
 struct Field {

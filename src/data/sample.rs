@@ -237,6 +237,7 @@ pub fn recorded(
     }
     let still = u16::from(pictures.canvas.is_some() && pictures.still);
     let held_out = u16::from(split == Split::Heldout);
+    let mut objects = pictures.assets.into_iter().map(|asset| asset.object);
     Some(Record {
         id: 0,
         seed: plan.seed,
@@ -248,6 +249,7 @@ pub fn recorded(
         text: String::new(),
         object: pictures.object,
         changed,
-        asset_object: pictures.assets.into_iter().next().map(|a| a.object),
+        asset_object: objects.next(),
+        more_objects: objects.collect(),
     })
 }

@@ -14,6 +14,15 @@ use crate::doc::level::editable_region;
 use crate::doc::prompt::{TAGS, WordKind, words};
 use crate::doc::{ControlKind, JobSpec, Level, Picture, Plane, Role};
 
+/// A further object to put into a picture.
+#[derive(Clone, Debug)]
+pub struct Further {
+    /// Its picture.
+    pub picture: Arc<Picture>,
+    /// Where in it the object is, if that is known; only the measures are told.
+    pub object: Option<Plane>,
+}
+
 /// One case.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -34,10 +43,12 @@ pub struct Case {
     /// Where in its picture the object is; only the baselines are told.
     pub asset_object: Option<Plane>,
     /// Further objects, for new pictures of several.
-    pub more: Vec<Arc<Picture>>,
+    pub more: Vec<Further>,
     /// A rough collage.
     pub placement: Option<Arc<Picture>>,
-    /// Where to work; `None` leaves it to the words.
+    /// The edges or the depth map that a new picture is to follow.
+    pub map: Option<(ControlKind, Arc<Picture>)>,
+    /// Where to work; `None` leaves it to the words. For a new picture: where the object is to be.
     pub mask: Option<Arc<Plane>>,
     /// Where the object is that is to be moved.
     pub mask_from: Option<Arc<Plane>>,
@@ -121,8 +132,20 @@ impl Case {
             true => one(Role::Canvas, None)?.context("a sample has no canvas")?,
             false => Arc::new(Picture::filled(side, side, [128, 128, 128, 255])),
         };
-        let more = input(Role::Asset, None).skip(1);
-        let more = more.map(|asset| picture(&asset.picture));
+        let mut more = Vec::new();
+        for (at, asset) in input(Role::Asset, None).skip(1).enumerate() {
+            let object = record.more_objects.get(at).map(|o| plane(o)).transpose()?;
+            more.push(Further {
+                picture: picture(&asset.picture)?,
+                object,
+            });
+        }
+        let mut map = None;
+        for kind in MAPS {
+            if let Some(picture) = one(Role::Control, Some(kind))? {
+                map = Some((kind, picture));
+            }
+        }
         Ok(Self {
             name: format!("{:06}", record.id),
             task,
@@ -130,10 +153,11 @@ impl Case {
             prompt,
             tags: Some(tags),
             canvas,
-            more: more.collect::<anyhow::Result<_>>()?,
+            more,
             asset: one(Role::Asset, None)?,
             asset_object: record.asset_object.as_deref().map(plane).transpose()?,
             placement: one(Role::Control, Some(ControlKind::Placement))?,
+            map,
             mask,
             mask_from: planes.pop(),
             target: picture(&record.outputs.first().context("a sample has no output")?.1)?,
@@ -187,8 +211,8 @@ impl Case {
         }
     }
 
-    /// Pictures to an output: as many as the prompt speaks of. Only the first is judged.
-    fn joint(&self) -> u32 {
+    /// Pictures to an output: as many as the prompt speaks of.
+    pub fn joint(&self) -> u32 {
         words(&self.prompt)
             .iter()
             .filter(|word| word.kind == WordKind::Result)
@@ -251,10 +275,19 @@ impl Case {
         };
         // A hole says where to paint, not where the object goes.
         let asset = add(&cut, Role::Asset, None).filter(|_| self.task != Task::Outpaint);
-        for asset in &self.more {
-            add(&Some(Arc::clone(asset)), Role::Asset, None);
+        for further in &self.more {
+            add(&Some(Arc::clone(&further.picture)), Role::Asset, None);
         }
         add(&self.placement, Role::Control, Some(ControlKind::Placement));
+        if let Some((kind, map)) = &self.map {
+            add(&Some(Arc::clone(map)), Role::Control, Some(*kind));
+        }
+        if !self.task.has_canvas() {
+            // Without a canvas there is nothing to work on: a mask is a map as edges and depth are.
+            let mask = self.mask.as_deref().and_then(mask_picture);
+            add(&mask.map(Arc::new), Role::Control, Some(ControlKind::Mask));
+            return job;
+        }
         // As in training: first where the object is, then where it goes.
         for (mask, asset) in [(&self.mask_from, None), (&self.mask, asset)] {
             if let Some(mask) = mask {
@@ -293,6 +326,15 @@ impl Case {
     }
 }
 
+/// The maps that a new picture can follow, other than masks.
+pub(super) const MAPS: [ControlKind; 2] = [ControlKind::Edge, ControlKind::Depth];
+
+/// A mask as a picture, white on black.
+fn mask_picture(mask: &Plane) -> Option<Picture> {
+    let bytes = mask.values().iter().flat_map(|&v| [v, v, v, 255]).collect();
+    Picture::from_rgba(mask.width(), mask.height(), bytes)
+}
+
 /// The tasks that are compared with pasting: those that edit a canvas.
 pub const TASKS: [Task; 4] = [
     Task::InsertReference,
@@ -301,8 +343,8 @@ pub const TASKS: [Task; 4] = [
     Task::Move,
 ];
 
-/// The tasks that cases can have: those of which there is one right answer, more or less.
-pub const ALL_TASKS: [Task; 10] = [
+/// The tasks that cases can have, in the order of the report.
+pub const ALL_TASKS: [Task; 13] = [
     Task::InsertReference,
     Task::InsertWords,
     Task::Remove,
@@ -310,6 +352,9 @@ pub const ALL_TASKS: [Task; 10] = [
     Task::Outpaint,
     Task::Frame2Frame,
     Task::Customise,
+    Task::Control,
+    Task::IdentityPair,
+    Task::TextToImage,
     Task::Segment,
     Task::Depth,
     Task::Edges,

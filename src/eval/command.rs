@@ -27,7 +27,7 @@ use crate::pipeline::event::JobEvent;
 use crate::pipeline::generator::{Cancel, Generator};
 use crate::pipeline::unireal::UniRealGenerator;
 use crate::pipeline::{RunOptions, run_with};
-use crate::world::pack::{Pack, Split};
+use crate::world::pack::{Pack, PackError, Split};
 
 /// A stream is given up when it has gone on this many samples for each case that is wanted.
 pub(super) const PATIENCE: u64 = 1000;
@@ -52,6 +52,10 @@ pub struct EvalArgs {
     /// Which part of the pack
     #[arg(long, value_enum, default_value = "heldout")]
     pub split: Split,
+    /// Which part of the pack what is around the objects is of: panoramas and their light, photographs, tiles [default:
+    /// that of --split]. Few are held out: "train" tells new objects in surroundings that were trained on
+    #[arg(long, value_enum, value_name = "SPLIT")]
+    pub backgrounds: Option<Split>,
     /// Judge every task and write report.md, report.json and sheets into this folder; --generated is then the number
     /// of cases of each task
     #[arg(long, value_name = "DIR", conflicts_with_all = ["sheet", "json", "ceiling", "own_placement", "whole_assets"])]
@@ -60,7 +64,7 @@ pub struct EvalArgs {
     #[arg(long, requires = "suite")]
     pub no_cost: bool,
     /// Only this task: insert_reference, insert_words, remove or move; with --suite also outpaint, frame2frame,
-    /// customise, segment, depth or edges
+    /// customise, control, identity_pair, text_to_image, segment, depth or edges
     #[arg(long, value_name = "TASK")]
     pub task: Option<String>,
     /// Seed of the generated cases, and of the noise
@@ -124,6 +128,13 @@ pub struct EvalArgs {
     /// Print JSON, with the figures of every case, instead of the table
     #[arg(long)]
     pub json: bool,
+}
+
+impl EvalArgs {
+    /// The part of a pack that cases are made of.
+    pub(super) fn open(&self, pack: &Path) -> Result<Pack, PackError> {
+        Pack::open_parts(pack, self.split, self.backgrounds.unwrap_or(self.split))
+    }
 }
 
 #[derive(Serialize)]
@@ -268,7 +279,7 @@ fn generated(
     count: usize,
     task: Option<Task>,
 ) -> anyhow::Result<Vec<Case>> {
-    let maker = Maker::new(Pack::open(pack, args.split)?, None, args.size, args.seed)?;
+    let maker = Maker::new(args.open(pack)?, None, args.size, args.seed)?;
     let wanted = |is: Task| TASKS.contains(&is) && task.is_none_or(|task| is == task);
     let bar = progress("making cases", count);
     let mut cases = Vec::with_capacity(count);

@@ -1,7 +1,7 @@
 //! Cases as folders: one folder a case with `canvas.png`, `asset.png`, `asset-object.png`, `placement.png`, `mask.png`,
 //! `mask-from.png` (all of these but the canvas only where the case has them), `target.png`, `object.png`,
-//! `changed.png` and `case.json` (`task`, `level`, `prompt`, `tags`). New pictures have no `canvas.png` and at times
-//! `asset-2.png` and `asset-3.png`.
+//! `changed.png` and `case.json` (`task`, `level`, `prompt`, `tags`). New pictures have no `canvas.png`, and at times
+//! `asset-2.png` and `asset-3.png`, each with its `…-object.png`, or `edge.png` or `depth.png` to follow.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::case::{Case, task_named};
-use crate::doc::{Level, Picture, Plane};
+use super::case::{Case, Further, MAPS, task_named};
+use crate::doc::{ControlKind, Level, Picture, Plane};
 use crate::io::{mask, metadata, picture, save};
 
 /// The file that makes a folder a case.
@@ -28,6 +28,14 @@ struct About {
     tags: Option<Vec<String>>,
 }
 
+/// The file of a map that a new picture follows.
+fn map_name(kind: ControlKind) -> &'static str {
+    match kind {
+        ControlKind::Depth => "depth.png",
+        _ => "edge.png",
+    }
+}
+
 /// Writes a case into a folder of its name below `dir`.
 ///
 /// # Errors
@@ -39,8 +47,8 @@ pub fn write(dir: &Path, case: &Case) -> anyhow::Result<()> {
     let pictures = [
         ("canvas.png", canvas),
         ("asset.png", case.asset.as_ref()),
-        ("asset-2.png", case.more.first()),
-        ("asset-3.png", case.more.get(1)),
+        ("asset-2.png", case.more.first().map(|f| &f.picture)),
+        ("asset-3.png", case.more.get(1).map(|f| &f.picture)),
         ("placement.png", case.placement.as_ref()),
         ("target.png", Some(&case.target)),
     ];
@@ -49,8 +57,14 @@ pub fn write(dir: &Path, case: &Case) -> anyhow::Result<()> {
             metadata::write(&folder.join(name), picture, None)?;
         }
     }
+    if let Some((kind, map)) = &case.map {
+        metadata::write(&folder.join(map_name(*kind)), map, None)?;
+    }
+    let further = |at: usize| case.more.get(at).and_then(|f| f.object.as_ref());
     let masks = [
         ("asset-object.png", case.asset_object.as_ref()),
+        ("asset-2-object.png", further(0)),
+        ("asset-3-object.png", further(1)),
         ("mask.png", case.mask.as_deref()),
         ("mask-from.png", case.mask_from.as_deref()),
         ("object.png", Some(&case.object)),
@@ -148,10 +162,6 @@ pub fn read(folder: &Path) -> anyhow::Result<Case> {
         folder.join("target.png").display()
     );
     let asset = picture("asset.png")?;
-    let mut more = Vec::new();
-    for name in ["asset-2.png", "asset-3.png"] {
-        more.extend(picture(name)?);
-    }
     let plane = |name: &str, size: (u32, u32)| -> anyhow::Result<Option<Plane>> {
         let path = folder.join(name);
         if !path.exists() {
@@ -165,6 +175,20 @@ pub fn read(folder: &Path) -> anyhow::Result<Case> {
         Some(asset) => plane("asset-object.png", (asset.width(), asset.height()))?,
         None => None,
     };
+    let mut more = Vec::new();
+    for name in ["asset-2", "asset-3"] {
+        if let Some(picture) = picture(&format!("{name}.png"))? {
+            let size = (picture.width(), picture.height());
+            let object = plane(&format!("{name}-object.png"), size)?;
+            more.push(Further { picture, object });
+        }
+    }
+    let mut map = None;
+    for kind in MAPS {
+        if let Some(picture) = picture(map_name(kind))? {
+            map = Some((kind, picture));
+        }
+    }
     let changed = match plane("changed.png", size)? {
         Some(changed) => changed,
         None => difference(&canvas, &target),
@@ -185,6 +209,7 @@ pub fn read(folder: &Path) -> anyhow::Result<Case> {
         asset_object,
         more,
         placement: picture("placement.png")?,
+        map,
         mask: plane("mask.png", size)?.map(Arc::new),
         mask_from: plane("mask-from.png", size)?.map(Arc::new),
         canvas,

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::baseline::{baselines, fit, layer, over, seamless};
-use super::case::{Case, Settings, split_tags};
+use super::case::{Case, Further, Settings, split_tags};
 use super::metrics::{largest_error, mean_error, psnr, ssim, ssim_map};
 use super::report::{CaseFigures, Difference, groups, table};
 use super::{folder, sheet};
@@ -9,7 +9,9 @@ use crate::data::phrases::INSERT_REFERENCE;
 use crate::data::plan::Task;
 use crate::doc::job::{BlendSpec, Solver};
 use crate::doc::poisson::{clone_into, fill};
-use crate::doc::{Level, Picture, Plane, Purpose};
+use crate::doc::{ControlKind, Level, Picture, Plane, Purpose};
+use crate::world::pack::{Pack, Split, splits};
+use crate::world::tests::pack::write_pack;
 
 pub(super) fn picture(width: u32, height: u32, of: impl Fn(u32, u32) -> [u8; 3]) -> Picture {
     let bytes = (0..width * height)
@@ -182,6 +184,7 @@ fn case(task: Task) -> Case {
             .then(|| plane(16, 16, |x, y| (4..12).contains(&x) && (4..12).contains(&y))),
         more: Vec::new(),
         placement: None,
+        map: None,
         mask: Some(Arc::new(mask)),
         mask_from: matches!(task, Task::Move)
             .then(|| Arc::new(plane(48, 48, |x, y| x < 6 && (2..8).contains(&y)))),
@@ -425,6 +428,70 @@ fn cases_survive_their_folders() {
     let empty = tempfile::tempdir().unwrap();
     let error = folder::read_all(empty.path()).unwrap_err().to_string();
     assert!(error.contains("--write-cases"), "{error}");
+}
+
+#[test]
+fn new_pictures_survive_their_folders_and_are_valid_jobs() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut case = case(Task::InsertReference);
+    case.task = Task::Control;
+    case.name = "new".into();
+    case.prompt = "IMG1 beside IMG2 after the edges of IMG3, at IMG4.".into();
+    case.canvas = Arc::new(picture(48, 48, |_, _| [128; 3]));
+    case.more = vec![Further {
+        picture: Arc::new(picture(16, 16, |_, _| [20, 20, 200])),
+        object: Some(plane(16, 16, |x, _| x < 8)),
+    }];
+    case.map = Some((
+        ControlKind::Edge,
+        Arc::new(picture(48, 48, |x, _| [x as u8; 3])),
+    ));
+    folder::write(dir.path(), &case).unwrap();
+    let read = folder::read(&dir.path().join("new")).unwrap();
+    assert_eq!(format!("{read:?}"), format!("{case:?}"));
+    let (further, given) = (&read.more[0], &case.more[0]);
+    assert_eq!(
+        (&further.picture, &further.object),
+        (&given.picture, &given.object)
+    );
+    assert_eq!(read.map, case.map);
+    // Canvas none, assets, map, mask: a mask without a canvas is no region.
+    let job = read.job(&settings());
+    job.validate().unwrap();
+    let control = |kind| Purpose::Control(kind);
+    assert_eq!(
+        job.spec.purposes().unwrap(),
+        [
+            Purpose::Asset,
+            Purpose::Asset,
+            control(ControlKind::Edge),
+            control(ControlKind::Mask)
+        ]
+    );
+    assert!(job.spec.regions.is_empty() && job.masks.is_empty());
+    assert_eq!(job.pictures[3].pixel(20, 20), [255; 4]);
+    assert_eq!(job.pictures[3].pixel(2, 2), [0, 0, 0, 255]);
+}
+
+#[test]
+fn held_out_objects_may_stand_in_trained_surroundings() {
+    let dir = tempfile::tempdir().unwrap();
+    write_pack(dir.path());
+    let mixed = Pack::open_parts(dir.path(), Split::Heldout, Split::Train).unwrap();
+    assert_eq!(mixed.split, Split::Heldout);
+    let objects = mixed.objects.iter().map(|o| &o.id);
+    let around = (mixed.panoramas.iter().map(|p| &p.id))
+        .chain(mixed.photos.iter().map(|p| &p.id))
+        .chain(mixed.tiles.iter().map(|t| &t.id));
+    let is = |split: Split| move |id: &String| Split::of(id) == split;
+    assert!(objects.clone().count() == 3 && objects.clone().all(is(Split::Heldout)));
+    assert!(around.clone().count() == 3 && around.clone().all(is(Split::Train)));
+    // The list says the same of every id, files that are not there included.
+    let all = splits(dir.path()).unwrap();
+    assert_eq!(all.len(), 13);
+    assert!(objects.clone().all(|id| all[id] == Split::Heldout));
+    assert!(around.clone().all(|id| all[id] == Split::Train));
+    assert_eq!(all["absent"], Split::of("absent"));
 }
 
 #[test]

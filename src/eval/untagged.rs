@@ -159,6 +159,7 @@ mod tests {
             asset_object: None,
             more: Vec::new(),
             placement: None,
+            map: None,
             mask: None,
             mask_from: None,
             object: Plane::filled(96, 48, 0),

@@ -66,6 +66,34 @@ struct Manifest {
     entries: Vec<Entry>,
 }
 
+impl Manifest {
+    fn read(dir: &Path) -> Result<Self, PackError> {
+        let path = dir.join("manifest.json");
+        let text = std::fs::read(&path).map_err(|source| PackError::Unreadable {
+            path: path.display().to_string(),
+            source,
+        })?;
+        serde_json::from_slice(&text).map_err(|source| PackError::Manifest {
+            path: path.display().to_string(),
+            source,
+        })
+    }
+}
+
+/// Every asset id of the pack in `dir` and its split, sorted by id; absent files count too.
+///
+/// # Errors
+/// A folder without a readable manifest.
+pub fn splits(dir: &Path) -> Result<BTreeMap<String, Split>, PackError> {
+    let entries = Manifest::read(dir)?.entries.into_iter();
+    Ok(entries
+        .map(|entry| {
+            let split = Split::of(&entry.id);
+            (entry.id, split)
+        })
+        .collect())
+}
+
 #[derive(Clone, Default, Deserialize)]
 struct Flags {
     #[serde(default)]
@@ -115,6 +143,13 @@ struct Entry {
     flags: Flags,
     sun: Option<SunEntry>,
     jpg_exposure: Option<f32>,
+}
+
+impl Entry {
+    /// Whether it is put into pictures rather than around what is.
+    fn is_object(&self) -> bool {
+        matches!(self.kind.as_str(), "mesh" | "cutout")
+    }
 }
 
 /// How an object is stored.
@@ -199,7 +234,7 @@ pub struct Tile {
 /// A pack, narrowed to one split.
 pub struct Pack {
     dir: PathBuf,
-    /// The split it was narrowed to.
+    /// The split that its objects were narrowed to.
     pub split: Split,
     /// Objects, sorted by id.
     pub objects: Vec<Object>,
@@ -237,19 +272,17 @@ impl Pack {
     /// Opens the pack in `dir` and keeps what belongs to `split`. Files that the manifest names but that are
     /// absent are skipped.
     pub fn open(dir: &Path, split: Split) -> Result<Self, PackError> {
-        let path = dir.join("manifest.json");
-        let text = std::fs::read(&path).map_err(|source| PackError::Unreadable {
-            path: path.display().to_string(),
-            source,
-        })?;
-        let manifest: Manifest =
-            serde_json::from_slice(&text).map_err(|source| PackError::Manifest {
-                path: path.display().to_string(),
-                source,
-            })?;
+        Self::open_parts(dir, split, split)
+    }
+
+    /// The same with objects of one split before what is around them (panoramas and their light, photographs, tiles) of
+    /// another.
+    pub fn open_parts(dir: &Path, split: Split, around: Split) -> Result<Self, PackError> {
+        let manifest = Manifest::read(dir)?;
         let mut groups: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
         for entry in manifest.entries {
-            if Split::of(&entry.id) == split && dir.join(&entry.file).is_file() {
+            let wanted = if entry.is_object() { split } else { around };
+            if Split::of(&entry.id) == wanted && dir.join(&entry.file).is_file() {
                 groups.entry(entry.id.clone()).or_default().push(entry);
             }
         }

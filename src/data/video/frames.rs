@@ -15,13 +15,35 @@ pub struct Film {
     pub frames: Vec<Vec<[u8; 3]>>,
 }
 
+/// A file that is no film, whatever its name says.
+#[derive(Debug, thiserror::Error)]
+#[error("ffmpeg could not read {path}: {why}")]
+struct Unreadable {
+    path: String,
+    why: String,
+}
+
+/// Endings of films' names.
+const FILMS: [&str; 14] = [
+    "mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ogv", "ts", "wmv", "flv", "3gp",
+    "gif",
+];
+/// Endings of pictures' names.
+const PICTURES: [&str; 7] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"];
+
+fn ending(path: &Path) -> String {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    ending.unwrap_or_default()
+}
+
 /// Whether a file's name says that it is a picture.
 fn is_picture(path: &Path) -> bool {
-    let ending = path
-        .extension()
-        .map(|e| e.to_string_lossy().to_lowercase())
-        .unwrap_or_default();
-    ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"].contains(&ending.as_str())
+    PICTURES.contains(&ending(path).as_str())
+}
+
+/// Whether a file's name says that it is a film.
+fn is_film(path: &Path) -> bool {
+    FILMS.contains(&ending(path).as_str())
 }
 
 /// The entries of a folder in order of their names.
@@ -36,34 +58,43 @@ fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The films of a file, a folder of frames, or a folder of films.
+/// The films of a file, a folder of frames, or a folder of films, in which what is no film is left out with a warning.
 ///
 /// # Errors
 /// Nothing usable there, or a film without `ffmpeg`.
 pub fn films(source: &Path, size: usize, rate: f32) -> anyhow::Result<Vec<Film>> {
-    let mut films = Vec::new();
-    if source.is_file() {
-        films.push(from_file(source, size, rate)?);
-    } else {
-        let all = entries(source)?;
-        let pictures: Vec<&PathBuf> = all.iter().filter(|p| is_picture(p)).collect();
-        if !pictures.is_empty() {
-            films.push(from_pictures(source, &pictures, size)?);
-        } else {
-            for path in all {
-                if path.is_file() {
-                    films.push(from_file(&path, size, rate)?);
-                } else {
-                    films.extend(self::films(&path, size, rate)?);
-                }
-            }
-        }
-    }
+    let films = match source.is_file() {
+        true => vec![from_file(source, size, rate)?],
+        false => from_folder(source, size, rate)?,
+    };
     anyhow::ensure!(
         films.iter().any(|film| film.frames.len() > 1),
         "{} has no film of two frames or more; give a video or a folder of frames",
         source.display()
     );
+    Ok(films)
+}
+
+fn from_folder(folder: &Path, size: usize, rate: f32) -> anyhow::Result<Vec<Film>> {
+    let all = entries(folder)?;
+    let pictures: Vec<&PathBuf> = all.iter().filter(|p| is_picture(p)).collect();
+    if !pictures.is_empty() {
+        return Ok(vec![from_pictures(folder, &pictures, size)?]);
+    }
+    let mut films = Vec::new();
+    for path in &all {
+        if path.is_dir() {
+            films.extend(from_folder(path, size, rate)?);
+        } else if !is_film(path) {
+            // ffmpeg would make a film of a text as well.
+            tracing::warn!("{} is left out: it has no film's name", path.display());
+        } else {
+            match from_file(path, size, rate) {
+                Err(error) if error.is::<Unreadable>() => tracing::warn!("left out: {error}"),
+                film => films.push(film?),
+            }
+        }
+    }
     Ok(films)
 }
 
@@ -120,12 +151,13 @@ fn from_file(path: &Path, size: usize, rate: f32) -> anyhow::Result<Film> {
         ),
         Err(error) => return Err(error).context("ffmpeg could not be started"),
     };
-    anyhow::ensure!(
-        output.status.success(),
-        "ffmpeg could not read {}: {}",
-        path.display(),
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
+    if !output.status.success() {
+        return Err(Unreadable {
+            path: path.display().to_string(),
+            why: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        }
+        .into());
+    }
     let found = entries(folder.path())?;
     let pictures: Vec<&PathBuf> = found.iter().collect();
     let mut film = from_pictures(folder.path(), &pictures, size)?;

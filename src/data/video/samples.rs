@@ -27,6 +27,21 @@ pub struct Words {
 /// The smallest moving object, as a share of the frame.
 const LEAST: f32 = 0.006;
 
+/// What is said of a later frame.
+pub(super) const LATER: &[&str] = &[
+    "IMG1 a moment later.",
+    "The next frame of IMG1.",
+    "The {o} of IMG1 a moment later.",
+    "The {o} moves on in IMG1.",
+];
+/// And of an earlier one.
+pub(super) const EARLIER: &[&str] = &[
+    "IMG1 a moment earlier.",
+    "The frame before IMG1.",
+    "The {o} of IMG1 a moment earlier.",
+    "The {o} moves back in IMG1.",
+];
+
 /// The records of a film: pairs of frames, and where the camera stands still insertion (by words and with
 /// reference), removal, moving and segmentation of what moves. Tokens are left to whoever writes them.
 pub fn samples(film: &Film, words: &Words, seed: u64) -> Vec<Record> {
@@ -53,10 +68,11 @@ pub fn samples(film: &Film, words: &Words, seed: u64) -> Vec<Record> {
     // Neighbours first, then frames farther apart.
     for step in [1, 3, 7] {
         for i in (0..count.saturating_sub(step)).step_by(step) {
-            let (a, b) = if rng.random() {
-                (i, i + step)
-            } else {
-                (i + step, i)
+            // What happens in a film is said of it as it runs.
+            let backward = words.caption.is_none() && rng.random();
+            let (a, b) = match backward {
+                false => (i, i + step),
+                true => (i + step, i),
             };
             made.extend(maker.frame2frame(a, b, rng));
         }
@@ -134,6 +150,7 @@ impl Pairs<'_> {
             object: vec![0; pixels],
             changed,
             asset_object: None,
+            more_objects: Vec::new(),
         }
     }
 
@@ -162,7 +179,7 @@ impl Pairs<'_> {
         })
     }
 
-    /// Another frame of the film; none of two frames that show the same.
+    /// A later or an earlier frame of the film; none of two frames that show the same.
     fn frame2frame(&self, from: usize, to: usize, rng: &mut ChaCha8Rng) -> Option<Record> {
         let (a, b) = (&self.film.frames[from], &self.film.frames[to]);
         let motion = motion(a, b, self.film.size);
@@ -175,16 +192,8 @@ impl Pairs<'_> {
         let tag = if still { TAGS[2] } else { TAGS[3] };
         record.text = match &self.words.caption {
             Some(caption) => self.text(tag, &[caption], rng),
-            None => self.text(
-                tag,
-                &[
-                    "IMG1 a moment later.",
-                    "The next frame of IMG1.",
-                    "The {o} of IMG1 a moment later.",
-                    "The {o} moves on in IMG1.",
-                ],
-                rng,
-            ),
+            None if from < to => self.text(tag, LATER, rng),
+            None => self.text(tag, EARLIER, rng),
         };
         Some(record)
     }

@@ -8,7 +8,7 @@ use rand::Rng;
 use super::frames::{Film, films};
 use super::insertion::overlap;
 use super::motion::{background, cleared, exposed, motion, objects};
-use super::samples::{Words, samples};
+use super::samples::{EARLIER, LATER, Words, samples};
 use super::shard::Shards;
 use crate::data::command::{DataCommand, VideoArgs, run};
 use crate::data::record::{MASK, NONE, PICTURE, Record, header, place, record_bytes};
@@ -115,6 +115,75 @@ fn a_film_gives_samples_of_six_tasks() {
     let bytes =
         |records: &[Record]| -> Vec<Vec<u8>> { records.iter().map(|r| r.to_bytes(SIZE)).collect() };
     assert!(bytes(&samples(&film(), &words, 4)) == bytes(&records));
+}
+
+/// Where the square's left edge is.
+fn edge(frame: &[[u8; 3]]) -> Option<usize> {
+    let row = &frame[30 * SIZE..31 * SIZE];
+    row.iter().position(|p| p[0] >= 200)
+}
+
+#[test]
+fn words_say_which_way_a_film_runs() {
+    let said = |phrases: &[&str], text: &str| {
+        phrases
+            .iter()
+            .any(|p| text.ends_with(&p.replace("{o}", "red box")))
+    };
+    let mut seen = [0; 2];
+    for (caption, seed) in [(None, 0), (None, 1), (Some("The box goes right."), 0)] {
+        let words = Words {
+            object: Some("red box".to_owned()),
+            caption: caption.map(str::to_owned),
+        };
+        for record in samples(&film(), &words, seed) {
+            let [canvas] = record.inputs.as_slice() else {
+                continue;
+            };
+            if record.task != Task::Frame2Frame as u16 {
+                continue;
+            }
+            let (from, to) = (edge(&canvas.picture), edge(&record.outputs[0].1));
+            let (Some(from), Some(to)) = (from, to) else {
+                continue;
+            };
+            match caption {
+                Some(caption) => assert!(record.text.ends_with(caption) && from < to),
+                None => {
+                    assert_eq!(said(LATER, &record.text), from < to, "{}", record.text);
+                    assert_eq!(said(EARLIER, &record.text), from > to, "{}", record.text);
+                    seen[usize::from(from < to)] += 1;
+                }
+            }
+        }
+    }
+    assert!(seen.iter().all(|&n| n > 2), "{seen:?}");
+}
+
+#[test]
+fn a_stray_file_does_not_end_a_folder_of_films() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("crossing");
+    std::fs::create_dir(&clip).unwrap();
+    for (i, rgb) in film().frames.iter().enumerate() {
+        let bytes: Vec<u8> = rgb.as_flattened().to_vec();
+        image::RgbImage::from_raw(SIZE as u32, SIZE as u32, bytes)
+            .unwrap()
+            .save(clip.join(format!("{i:03}.png")))
+            .unwrap();
+    }
+    std::fs::write(folder.path().join("about.txt"), "films").unwrap();
+    std::fs::write(folder.path().join(".thumbs"), [0; 9]).unwrap();
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    let read = films(folder.path(), SIZE, 4.0).unwrap();
+    assert_eq!(read.len(), 1);
+    assert_eq!(read[0].name, "crossing");
+    std::fs::remove_dir_all(&clip).unwrap();
+    let none = films(folder.path(), SIZE, 4.0).err().unwrap().to_string();
+    assert!(
+        none.contains(" has no film of two frames or more"),
+        "{none}"
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::super::command::generate;
 use super::super::metrics::selected;
 use super::super::report::Judge;
 use super::super::sheet::masks;
+use super::joint;
 use super::likeness::likeness;
 use super::made::{iou, is_shade, object_traced, recoloured, share_in};
 use super::table::{Column, Entry, Measures, Plan, Table};
@@ -142,7 +143,7 @@ pub fn section(
     generator: &mut dyn Generator,
     tick: &dyn Fn(),
 ) -> anyhow::Result<Section> {
-    let mut entries = Vec::new();
+    let (mut entries, mut joined) = (Vec::new(), Vec::new());
     let (mut strips, mut levels) = (Vec::new(), Vec::new());
     for case in cases {
         let scene = match (&case.mask, &case.placement) {
@@ -150,6 +151,7 @@ pub fn section(
             (Some(_), Some(_)) => COLLAGE,
             (Some(_), None) => NO_COLLAGE,
         };
+        joined.extend(joint::entries(case, settings, generator)?);
         let variants = match redraw {
             true => at_levels(case, settings.seed),
             false => vec![case.clone()],
@@ -214,8 +216,13 @@ pub fn section(
         }
         tick();
     }
+    let mut tables = tables(&entries);
+    if !joined.is_empty() {
+        tables.push(Table::new(&joint::PLAN, &joined, |entry| entry.level));
+    }
+    entries.extend(joined);
     Ok(Section {
-        tables: tables(&entries),
+        tables,
         entries,
         sheets: vec![
             ("insert_reference", strips),

@@ -2,8 +2,10 @@
 //! what needs no model, with the commands that repeat it and sheets of the first samples as they come.
 
 mod insertion;
+mod joint;
 pub mod likeness;
 pub mod made;
+mod new;
 pub mod perception;
 mod run;
 pub mod table;

@@ -8,6 +8,7 @@
 
 use super::made::iou;
 use crate::doc::Picture;
+use crate::world::depth::edges;
 
 /// The least nearness, 0..1.
 pub const FARTHEST: f64 = 0.05;
@@ -106,6 +107,16 @@ pub fn sobel(canvas: &Picture) -> Vec<u8> {
     let limit = 4.0 * squares.iter().sum::<f64>() / squares.len().max(1) as f64;
     let edge = |square: &f64| if *square > limit { 255 } else { 0 };
     squares.iter().map(edge).collect()
+}
+
+/// The edges that edge maps are made with (Canny's), of a square picture.
+pub fn canny(picture: &Picture) -> Option<Vec<u8>> {
+    let rgb: Vec<[u8; 3]> = picture
+        .pixels()
+        .chunks_exact(4)
+        .map(|p| [p[0], p[1], p[2]])
+        .collect();
+    (picture.width() == picture.height()).then(|| edges(&rgb, picture.width() as usize))
 }
 
 /// A map as a picture.

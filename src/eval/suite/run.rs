@@ -20,7 +20,7 @@ use crate::io::save;
 use crate::model::Source;
 use crate::model::bench::{self, BenchOptions, BenchReport};
 use crate::pipeline::generator::{Generator, GeneratorInfo};
-use crate::world::pack::Pack;
+use crate::world::pack::Split;
 
 /// Rows of a sheet: the first cases as they come.
 const SHOWN: usize = 24;
@@ -181,7 +181,7 @@ fn generated(args: &EvalArgs, task: Task) -> anyhow::Result<Vec<Case>> {
     let (Some(count), Some(pack)) = (args.generated, &args.pack) else {
         bail!("nothing to judge: give --cases DIR, or --generated N with --pack DIR");
     };
-    let pack = Pack::open(pack, args.split)?;
+    let pack = args.open(pack)?;
     let weights = Weights::parse(task.name())?;
     let maker = Maker::weighted(pack, None, args.size, args.seed, weights)?;
     let mut open = match task {
@@ -263,8 +263,13 @@ fn command(args: &EvalArgs, task: Option<Task>) -> String {
             add("generated", &count);
             add("pack", &pack.display());
             add("size", &args.size);
-            if args.split == crate::world::pack::Split::Train {
+            if args.split == Split::Train {
                 add("split", &"train");
+            }
+            match args.backgrounds.filter(|around| *around != args.split) {
+                Some(Split::Train) => add("backgrounds", &"train"),
+                Some(Split::Heldout) => add("backgrounds", &"heldout"),
+                None => {}
             }
         }
         _ => {}

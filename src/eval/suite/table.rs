@@ -172,6 +172,10 @@ impl Table {
 
     /// As Markdown; without its title.
     pub fn markdown(&self) -> String {
+        // Where nothing honest can be measured there is a note alone.
+        if self.columns.is_empty() {
+            return format!("{}\n", self.note);
+        }
         let mut text = format!("{}\n\n| | cases | |", self.note);
         for column in &self.columns {
             let _ = write!(text, " {} |", column.measure);

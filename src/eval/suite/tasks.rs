@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::super::baseline::baselines;
 use super::super::case::{Case, Settings};
 use super::super::command::generate;
-use super::super::metrics::{psnr, selected, ssim};
+use super::super::metrics::psnr;
 use super::super::report::Judge;
 use super::super::sheet::masks;
-use super::likeness::likeness;
+use super::insertion::at_levels;
+use super::new;
 use super::perception::{
     centre_box, depth_error, edge_f1, even, grey, mask_iou, picture, ramp, sobel,
 };
@@ -58,18 +59,28 @@ pub fn section(
 ) -> anyhow::Result<Section> {
     let (mut entries, mut strips) = (Vec::new(), Vec::new());
     for case in cases {
+        // What a new picture's mask says is told as it is read there.
+        let exact = match task {
+            Task::Control => at_levels(case, settings.seed).into_iter().next(),
+            _ => None,
+        };
+        let case = exact.as_ref().unwrap_or(case);
         let result = generate(&case.told(), settings, generator)?;
         let pictures = match task {
             Task::Segment | Task::Depth | Task::Edges => mapped(task, case, &result),
-            Task::Customise => composed(case, &result),
+            Task::Customise => new::composed(case, &result, settings, generator)?,
+            Task::Control => new::controlled(case, &result, settings, generator)?,
+            Task::IdentityPair => new::turned(case, &result),
+            Task::TextToImage => vec![("model", Some((*result).clone()), Measures::new())],
             _ => compared(case, &result),
         };
         let mut strip = vec![
             case.task.has_canvas().then(|| Arc::clone(&case.canvas)),
             case.asset.clone(),
         ];
-        strip.extend(case.more.iter().cloned().map(Some));
+        strip.extend(case.more.iter().map(|f| Some(Arc::clone(&f.picture))));
         strip.resize(if task == Task::Customise { 4 } else { 2 }, None);
+        strip.push(case.map.as_ref().map(|(_, map)| Arc::clone(map)));
         strip.push(masks(case).map(Arc::new));
         for (method, shown, measures) in pictures {
             // The canvas is there already.
@@ -79,7 +90,10 @@ pub fn section(
             entries.push(Entry {
                 case: case.name.clone(),
                 level: case.level_name(),
-                scene: "",
+                scene: match task {
+                    Task::Control => new::control_name(case),
+                    _ => "",
+                },
                 method,
                 measures,
             });
@@ -89,13 +103,17 @@ pub fn section(
         tick();
     }
     Ok(Section {
-        tables: vec![Table::new(&plan(task), &entries, |entry| entry.level)],
+        tables: vec![match task {
+            Task::Control => Table::new(&plan(task), &entries, |entry| entry.scene),
+            _ => Table::new(&plan(task), &entries, |entry| entry.level),
+        }],
         entries,
         sheets: vec![(task.name(), strips)],
     })
 }
 
-type Judged = (&'static str, Option<Picture>, Measures);
+/// Who made a picture, the picture if a sheet is to show it, and its figures.
+pub type Judged = (&'static str, Option<Picture>, Measures);
 
 fn compared(case: &Case, result: &Picture) -> Vec<Judged> {
     let judge = Judge::new(case);
@@ -115,34 +133,6 @@ fn compared(case: &Case, result: &Picture) -> Vec<Judged> {
     }
     all.push(judged("model", result));
     all
-}
-
-fn composed(case: &Case, result: &Picture) -> Vec<Judged> {
-    let place = selected(&case.object);
-    let all = vec![true; place.len()];
-    let judged = |method, picture: &Picture| {
-        let mut measures = Measures::new();
-        if method != "truth" {
-            measures.extend(psnr(picture, &case.target, &all).map(|v| ("PSNR whole", v)));
-            measures.extend(ssim(picture, &case.target, &all).map(|v| ("SSIM whole", v)));
-            measures.extend(psnr(picture, &case.target, &place).map(|v| ("PSNR object", v)));
-        }
-        if let (Some(asset), Some(object)) = (&case.asset, &case.asset_object) {
-            let asset = (&**asset, &*selected(object));
-            measures.insert("identity", likeness(asset, (picture, &place)));
-        }
-        let shown = (method != "truth").then(|| picture.clone());
-        (method, shown, measures)
-    };
-    let mut judges = vec![judged("canvas", &case.canvas)];
-    if let Some(asset) = case.asset.as_deref()
-        && (asset.width(), asset.height()) == (result.width(), result.height())
-    {
-        judges.push(judged("asset as it is", asset));
-    }
-    judges.push(judged("model", result));
-    judges.push(judged("truth", &case.target));
-    judges
 }
 
 fn mapped(task: Task, case: &Case, result: &Picture) -> Vec<Judged> {
@@ -242,22 +232,7 @@ fn plan(task: Task) -> Plan<'static> {
             pairs: &[("model", "canvas")],
             all: true,
         },
-        Task::Customise => Plan {
-            title: "New pictures with given objects",
-            note: "Surroundings, place and size are left to the model, so only identity says much: likeness of what is \
-                   in the first object's true place to its asset picture. “Canvas” is even grey.",
-            columns: const {
-                &[
-                    Column::more("PSNR whole", 2),
-                    Column::more("SSIM whole", 3),
-                    Column::plain("PSNR object", 2),
-                    Column::more("identity", 3),
-                ]
-            },
-            methods: &["canvas", "asset as it is", "model", "truth"],
-            pairs: &[("model", "canvas"), ("model", "asset as it is")],
-            all: true,
-        },
+        Task::Customise | Task::Control | Task::IdentityPair | Task::TextToImage => new::plan(task),
         Task::Segment => Plan {
             title: "Segmentation by words",
             note: "Intersection over union at a half. Centre box: half the picture's width and height.",
