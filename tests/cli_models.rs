@@ -5,7 +5,7 @@ mod hub_support;
 use std::path::Path;
 
 use assert_cmd::Command;
-use hub_support::{Fault, REPO, Server, comfy, model_folder, tree};
+use hub_support::{Fault, REPO, Server, comfy, model_folder, single, tree};
 
 struct User {
     home: tempfile::TempDir,
@@ -85,11 +85,11 @@ fn the_list_asks_nobody_and_says_what_may_be_used_for_what() {
         (&"built-in".into(), &"ready".into())
     );
     let (code, out, err) = user.inlay(&["models", "list"]);
-    assert_eq!((code, out.as_str()), (0, ""));
-    let lines: Vec<_> = err.lines().collect();
+    assert_eq!((code, err.as_str()), (0, ""));
+    let lines: Vec<_> = out.lines().collect();
     assert_eq!(lines.len(), 1 + rows.as_array().unwrap().len());
     assert!(lines[0].starts_with("name ") && lines[0].ends_with("where"));
-    assert!(err.contains("FLUX Non-Commercial License (not for commercial use)"));
+    assert!(out.contains("FLUX Non-Commercial License (not for commercial use)"));
     // Columns stand below each other.
     let at = lines[0].find("licence").unwrap();
     let licence = |line: &str| line.chars().skip(at).take(10).collect::<String>();
@@ -280,6 +280,43 @@ fn models_are_used_by_their_names() {
         (0, "tiny is no longer in the list, its files stay\n")
     );
     assert!(Path::new(&folder).join("model_index.json").is_file());
+}
+
+#[test]
+fn a_transformer_alone_is_used_when_its_parts_are_here() {
+    let user = User::new();
+    user.server.also_as("black-forest-labs/FLUX.2-klein-4B");
+    user.server.set_licence("cc-by-nc-4.0");
+    let gguf = std::fs::read(single("transformer_q8_0.gguf")).unwrap();
+    user.server.put("tiny-Q8_0.gguf", gguf);
+    let get = |words: &[&str]| {
+        let (code, out, err) = user.inlay(&[&["models", "download"], words].concat());
+        assert_eq!((code, out.as_str()), (0, ""), "{err}");
+        err
+    };
+    let err = get(&[REPO, "--file", "tiny-Q8_0.gguf", "--name", "mine"]);
+    assert!(
+        err.contains(
+            "\nwarning: mine is under the licence cc-by-nc-4.0, for non-commercial use only\n"
+        ),
+        "{err}"
+    );
+    assert!(
+        err.contains("\nwarning: the autoencoder (VAE), the text encoder (Qwen3) and the tokenizer are missing for tiny-Q8_0.gguf: get them with"),
+        "{err}"
+    );
+    for (part, complete) in [
+        ("qwen3-4b-text-encoder", false),
+        ("flux2-vae", false),
+        ("qwen3-tokenizer", true),
+    ] {
+        let err = get(&[part]);
+        assert_eq!(err.ends_with("\nmine is complete now\n"), complete, "{err}");
+        assert!(!err.contains("warning"), "{err}");
+    }
+    let (code, _, err) = generate(&user, "mine");
+    assert_eq!(code, 0, "{err}");
+    assert!(user.home.path().join("mine.png").is_file());
 }
 
 #[test]

@@ -130,6 +130,36 @@ fn a_hub_that_is_busy_is_asked_again() {
 }
 
 #[test]
+fn a_hub_that_is_busy_is_asked_for_its_list_again() {
+    let (server, data) = (Server::with_model(), tempfile::tempdir().unwrap());
+    let store = Store::new(options(data.path(), &server.address));
+    server.fail("", [Fault::Status(429, ""), Fault::Status(503, "")]);
+    let (wanted, mut phases) = (only("model_index.json"), Vec::new());
+    let got = store.download(&wanted, None, &never, &mut |progress| {
+        phases.push(progress.phase);
+    });
+    assert_eq!(got.unwrap(), NAME);
+    let expected = [Phase::Asking, Phase::Waiting, Phase::Waiting];
+    assert_eq!(phases[..3], expected);
+    // Three lists and the file.
+    assert_eq!(server.asked().len(), 4);
+    // Not for ever; and what is no matter of time is not asked for again.
+    for (faults, status, asked) in [
+        (vec![Fault::Status(429, ""); 3], "429", 3),
+        (vec![Fault::Status(418, "")], "418", 1),
+    ] {
+        server.fail("", faults);
+        let before = server.asked().len();
+        let error = store.download(&wanted, None, &never, &mut quietly);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            format!("the hub answers {status} for repository {REPO}: try again later")
+        );
+        assert_eq!(server.asked().len(), before + asked);
+    }
+}
+
+#[test]
 fn after_some_tries_it_says_what_to_do_and_keeps_what_came() {
     let (server, data) = (Server::with_model(), tempfile::tempdir().unwrap());
     let options = options(data.path(), &server.address);
@@ -214,6 +244,95 @@ fn another_version_does_not_go_on_where_the_first_broke_off() {
     assert_eq!(server.ranges(WEIGHTS).last(), Some(&None));
     let whole = std::fs::read(model_in(data.path()).join(WEIGHTS)).unwrap();
     assert_eq!(whole, newer);
+}
+
+#[test]
+fn what_is_left_of_older_versions_goes_when_a_newer_one_is_whole() {
+    let (server, data) = (Server::with_model(), tempfile::tempdir().unwrap());
+    let options = options(data.path(), &server.address);
+    let mut newer = model_files()[WEIGHTS].clone();
+    for commit in ["beef", "cafe"] {
+        server.fail(WEIGHTS, vec![Fault::Drop(300); 3]);
+        get(options.clone(), &only(WEIGHTS)).unwrap_err();
+        newer.reverse();
+        newer.push(0);
+        server.put(WEIGHTS, newer.clone());
+        server.set_commit(commit);
+    }
+    let [first, second] = &parts(data.path())[..] else {
+        panic!("{:?}", parts(data.path()));
+    };
+    // Another program is at the first.
+    let held = std::fs::File::open(model_in(data.path()).join(first)).unwrap();
+    held.lock().unwrap();
+    get(options.clone(), &only(WEIGHTS)).unwrap();
+    assert_eq!(parts(data.path()), [first.clone()]);
+    assert!(!model_in(data.path()).join(second).exists());
+    drop(held);
+    get(options, &only(WEIGHTS)).unwrap();
+    assert_eq!(parts(data.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_whole_model_stays_so_until_all_of_a_newer_version_is_here() {
+    let (server, data) = (Server::with_model(), tempfile::tempdir().unwrap());
+    let store = Store::new(options(data.path(), &server.address));
+    let load = || store.download(&wanted(), None, &never, &mut quietly);
+    load().unwrap();
+    let before = tree(&model_in(data.path()));
+    let mut newer = before.clone();
+    // A small file comes first, and a new one; the large one does not come.
+    let index = newer.get_mut("model_index.json").unwrap();
+    index.push(b' ');
+    newer.insert("vae/notes.json".to_owned(), b"{}".to_vec());
+    newer.get_mut(WEIGHTS).unwrap()[60_000] ^= 1;
+    for (path, bytes) in &newer {
+        server.put(path, bytes.clone());
+    }
+    server.set_commit("beef");
+    server.fail(
+        WEIGHTS,
+        vec![Fault::Drop(300), Fault::Drop(0), Fault::Drop(0)],
+    );
+    load().unwrap_err();
+    let row = || {
+        let rows = store.list().unwrap();
+        rows.into_iter().find(|row| row.name == NAME).unwrap()
+    };
+    assert_eq!(row().state, State::Ready);
+    let mut now = tree(&model_in(data.path()));
+    now.retain(|path, _| !path.ends_with(".part"));
+    assert_eq!(now, before);
+    let report = store.verify(NAME, &never, &mut quietly).unwrap();
+    assert_eq!((report.right, report.is_good()), (before.len(), true));
+    // It goes on where it broke off, and only then is what is new in place.
+    load().unwrap();
+    assert_eq!(server.ranges(WEIGHTS).last(), Some(&from(300)));
+    assert_eq!(tree(&model_in(data.path())), newer);
+    let report = store.verify(NAME, &never, &mut quietly).unwrap();
+    assert_eq!((report.right, report.is_good()), (newer.len(), true));
+}
+
+#[test]
+fn what_came_of_a_newer_version_is_removed_with_the_model() {
+    let (server, data) = (Server::with_model(), tempfile::tempdir().unwrap());
+    let store = Store::new(options(data.path(), &server.address));
+    store
+        .download(&only(WEIGHTS), None, &never, &mut quietly)
+        .unwrap();
+    let other = "vae/diffusion_pytorch_model.safetensors";
+    server.fail(other, vec![Fault::Drop(50), Fault::Drop(0), Fault::Drop(0)]);
+    let both = Wanted::of(REPO, vec![WEIGHTS.to_owned(), other.to_owned()], None).unwrap();
+    store
+        .download(&both, None, &never, &mut quietly)
+        .unwrap_err();
+    assert_eq!(parts(data.path()).len(), 1);
+    // By its name in the list it goes on with what had begun.
+    let wanted = store.wanted(NAME, Vec::new(), None).unwrap();
+    assert_eq!(wanted.files, [WEIGHTS, other]);
+    let length = model_files()[WEIGHTS].len() as u64;
+    assert_eq!(store.remove(NAME).unwrap(), length + 50);
+    assert!(!model_in(data.path()).exists());
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn comfyui_s_files_need_only_a_tokenizer() {
     assert_eq!(
         found[0].problem.as_deref(),
         Some(
-            "only the tokenizer is missing for klein.safetensors: get it with `inlay models download qwen3-tokenizer`, then look again"
+            "the tokenizer is missing for klein.safetensors: get it with `inlay models download qwen3-tokenizer`, then try again"
         )
     );
     // As the download of it would leave it.
@@ -163,7 +163,10 @@ fn comfyui_s_files_need_only_a_tokenizer() {
     let place = store.path_of(&name).unwrap();
     let files = Files::find(&place).unwrap();
     assert!(files.distilled);
-    assert_eq!(files.transformer, [place.join("klein.safetensors")]);
+    assert_eq!(
+        files.transformer,
+        [place.join("transformer/klein.safetensors")]
+    );
     assert!(store.verify(&name, &never, &mut quietly).unwrap().is_good());
     assert!(store.find().is_empty(), "it is no news any more");
     assert_eq!(store.remove(&name).unwrap(), 0);

@@ -113,6 +113,50 @@ fn a_download_is_cancelled_while_the_list_is_still_answered() {
 }
 
 #[test]
+fn what_waits_is_taken_out_of_the_queue() {
+    let (server, data) = (Server::with_model(), tempfile::tempdir().unwrap());
+    let (service, _) = start(data.path(), &server);
+    server.fail("vae/config.json", [Fault::Stall(10)]);
+    service.ask(download(hub_support::REPO)).unwrap();
+    until(&service, |progress| progress.file == "vae/config.json");
+    for name in ["makers/a", "makers/b"] {
+        service.ask(download(name)).unwrap();
+    }
+    assert!(service.withdraw("makers/a"));
+    assert!(!service.withdraw("makers/a"), "it is gone");
+    assert!(!service.withdraw(hub_support::REPO), "it is running");
+    let asked = server.asked().len();
+    service.cancel();
+    let answers = events(&service, 4);
+    assert_eq!(answers[0], Event::Cancelled(hub_support::REPO.into()));
+    let failed =
+        |event: &Event| matches!(event, Event::Failed(Some(name), _) if name == "makers/b");
+    assert!(failed(&answers[2]), "{answers:?}");
+    let after: Vec<_> = server.asked()[asked..]
+        .iter()
+        .map(|asked| asked.path.contains("makers/b"))
+        .collect();
+    assert_eq!(after, [true], "nobody asks for what was withdrawn");
+}
+
+#[test]
+fn there_is_an_end_to_what_may_wait() {
+    let (server, data) = (Server::with_model(), tempfile::tempdir().unwrap());
+    let (service, _) = start(data.path(), &server);
+    server.fail("", [Fault::Stall(0)]);
+    service.ask(download(hub_support::REPO)).unwrap();
+    until(&service, |progress| progress.phase == Phase::Asking);
+    for _ in 0..32 {
+        service.ask(download("makers/a")).unwrap();
+    }
+    let refused = service.ask(download("makers/a")).unwrap_err();
+    assert_eq!(refused, "too much is waiting already: let it finish first");
+    // What was withdrawn leaves room.
+    assert!(service.withdraw("makers/a"));
+    service.ask(download("makers/b")).unwrap();
+}
+
+#[test]
 fn failures_name_their_task() {
     let (server, data) = (Server::start(), tempfile::tempdir().unwrap());
     let (service, _) = start(data.path(), &server);

@@ -256,6 +256,34 @@ fn a_download_is_asked_about_shown_and_cancelled() {
 }
 
 #[test]
+fn what_waits_can_be_taken_out_of_the_queue() {
+    let (mut window, hub, _) = open();
+    for name in ["klein-base", "klein-4B"] {
+        let text = if name == "klein-4B" {
+            "Download"
+        } else {
+            "Continue"
+        };
+        click(&mut window, &format!("{text} {name}"));
+        click(&mut window, "Download");
+    }
+    hub.0.borrow_mut().progress = progress("klein-base", Phase::Downloading);
+    window.step();
+    settle(&mut window);
+    click(&mut window, "Cancel klein-4B");
+    assert_eq!(hub.0.borrow().withdrawn, ["klein-4B"]);
+    assert_eq!(hub.0.borrow().cancelled, 0, "what runs goes on");
+    assert_eq!(window.state().session.models.tasks, ["klein-base"]);
+    assert!(window.query_by_label("Waits for its turn").is_none());
+    assert_eq!(messages(&window), ["Klein-4B is no longer waiting"]);
+    // It can be asked for again.
+    let download = window.get_by_label("Download klein-4B");
+    assert!(!download.accesskit_node().is_disabled());
+    click(&mut window, "Cancel klein-base");
+    assert_eq!(hub.0.borrow().cancelled, 1);
+}
+
+#[test]
 fn downloads_go_on_while_the_page_is_closed() {
     let (mut window, hub, _) = open();
     click(&mut window, "Continue klein-base");
@@ -497,10 +525,39 @@ fn a_repository_of_the_hub_is_downloaded_by_its_name_or_its_page() {
 
     // What the list has is asked about as if it had been chosen there: its licence is to be accepted.
     click(&mut window, "From the hub…");
-    let address = "https://huggingface.co/black-forest-labs/klein-9B";
+    let address = "https://huggingface.co/Black-Forest-Labs/Klein-9b";
     write(&mut window, page, address);
     click(&mut window, "Download");
     assert_eq!(hub.asked(), []);
     window.get_by_label("Download klein-9B?");
     assert!(disabled(&window));
+    click(&mut window, "Go back");
+
+    // A part that comes from the same repository is not what is meant, whether the model is here or not.
+    let part = Row {
+        is_model: false,
+        page: Some("https://huggingface.co/black-forest-labs/klein".to_owned()),
+        ..row("vae", Origin::Available, State::Absent)
+    };
+    let mut list = rows();
+    list.insert(0, part);
+    hub.tell(&mut window, Event::Listed(list));
+    assert!(
+        window
+            .state()
+            .session
+            .models
+            .offered("black-forest-labs/klein")
+            .is_none()
+    );
+    let alone = rows().into_iter().filter(|row| row.name != "klein");
+    let mut list: Vec<Row> = alone.collect();
+    list.push(Row {
+        is_model: false,
+        ..row("vae", Origin::Available, State::Absent)
+    });
+    hub.tell(&mut window, Event::Listed(list));
+    let models = &window.state().session.models;
+    let found = models.offered("black-forest-labs/VAE");
+    assert_eq!(found.map(|row| row.name.as_str()), Some("vae"));
 }

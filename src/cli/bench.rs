@@ -23,7 +23,7 @@ struct Figures {
     cancelling: Latency,
 }
 
-/// Measures; JSON to stdout if asked for, else a table to stderr.
+/// Measures; prints JSON if asked for, else a table.
 pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     let kind = plan::device(&args.device)?;
     let device = model::open_device(kind)?;
@@ -64,13 +64,10 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     if args.json {
         return output::json(&figures);
     }
-    for line in table(&figures.model, &figures.cancelling) {
-        progress.saved(&line);
-    }
-    Ok(())
+    output::table(&table(&figures.model, &figures.cancelling))
 }
 
-/// Measures a step of FLUX.2; JSON to stdout if asked for, else a line to stderr.
+/// Measures a step of FLUX.2; prints JSON if asked for, else a line.
 pub fn run_flux2(args: &Flux2BenchArgs) -> Result<(), CliError> {
     let device = model::open_device(plan::device(&args.device)?)?;
     if !args.size.is_multiple_of(16) {
@@ -102,7 +99,7 @@ pub fn run_flux2(args: &Flux2BenchArgs) -> Result<(), CliError> {
     if args.json {
         return output::json(&report);
     }
-    progress.saved(&format!(
+    output::table(&[format!(
         "{:.2} s a step of {} tokens and {:.2} billion weights on {} in {}: {:.0} GFLOP/s, {:.0} % of a matrix product's {:.0}",
         report.step_s,
         report.tokens,
@@ -112,8 +109,7 @@ pub fn run_flux2(args: &Flux2BenchArgs) -> Result<(), CliError> {
         report.step_gflops,
         report.share * 100.0,
         report.matmul_gflops
-    ));
-    Ok(())
+    )])
 }
 
 /// The report for reading.

@@ -1,8 +1,8 @@
 //! The command line: parses, calls the library, prints; exit codes 0 done, 1 failure, 2 usage.
 //!
 //! Parsing has two stages: clap reads words ([`args`]), [`plan`] turns them into a checked job without touching
-//! a file. What fails before a file is opened is a usage error; everything later is a failure. Results go to
-//! stdout only as JSON and through [`output`] alone.
+//! a file. What fails before a file is opened is a usage error; everything later is a failure. What was asked for goes
+//! to stdout as JSON or a table, all messages to stderr, both through [`output`] alone.
 
 pub mod args;
 mod bench;

@@ -89,10 +89,8 @@ fn list(store: &Store, json: bool) -> Result<(), CliError> {
     if json {
         return output::json(&rows);
     }
+    output::table(&table(&rows))?;
     let progress = Progress::new();
-    for line in table(&rows) {
-        progress.saved(&line);
-    }
     for row in &rows {
         if let State::Unusable { why } = &row.state {
             progress.warning(&format!("{}: {why}", row.name));
@@ -221,6 +219,7 @@ fn download(mut options: Options, args: &DownloadArgs) -> Result<(), CliError> {
         .into());
     }
     let token = args.token_file.as_deref().map(token).transpose()?;
+    let before = store.list()?;
     let interrupt = Interrupt::watch()?;
     let mut progress = Progress::new();
     let mut phase = None;
@@ -244,14 +243,28 @@ fn download(mut options: Options, args: &DownloadArgs) -> Result<(), CliError> {
     );
     progress.finish();
     let name = name?;
-    let row = store.list()?.into_iter().find(|row| row.name == name);
-    let place = row
-        .as_ref()
-        .and_then(|row| row.place.clone())
-        .unwrap_or_default();
+    let rows = store.list()?;
+    let row = rows.iter().find(|row| row.name == name);
+    let place = row.and_then(|row| row.place.clone()).unwrap_or_default();
     progress.saved(&format!("downloaded {name}: {}", place.display()));
-    if let Some(State::Unusable { why }) = row.map(|row| row.state) {
-        progress.warning(&why);
+    let unread = wanted.licence.is_none() && row.is_some_and(|row| row.commercial == Some(false));
+    if let Some(licence) = row
+        .and_then(|row| row.licence.as_deref())
+        .filter(|_| unread)
+    {
+        progress.warning(&format!(
+            "{name} is under the licence {licence}, for non-commercial use only"
+        ));
+    }
+    if let Some(State::Unusable { why }) = row.map(|row| &row.state) {
+        progress.warning(why);
+    }
+    // What lacked just these parts.
+    let was_usable = |name: &str| before.iter().any(|row| row.name == name && row.is_usable());
+    for row in rows.iter().filter(|row| row.is_usable()) {
+        if row.name != name && !was_usable(&row.name) {
+            progress.saved(&format!("{} is complete now", row.name));
+        }
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! All that the command line writes: JSON to stdout, everything else to stderr.
+//! All that the command line writes: what was asked for, as JSON or a table, to stdout, everything else to stderr.
 
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::time::Duration;
@@ -15,6 +15,18 @@ use super::error::CliError;
 pub fn json(value: &impl Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| CliError::failure(format!("the result is no JSON: {error}")))?;
+    print(&text)
+}
+
+/// Prints a table, or a line that is the answer.
+///
+/// # Errors
+/// As of [`json`].
+pub fn table(lines: &[String]) -> Result<(), CliError> {
+    print(&lines.join("\n"))
+}
+
+fn print(text: &str) -> Result<(), CliError> {
     let mut out = stdout().lock();
     writeln!(out, "{text}")
         .and_then(|()| out.flush())

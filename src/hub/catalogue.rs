@@ -39,7 +39,7 @@ pub struct Known {
     pub title: &'static str,
     /// Its repository on the hub.
     pub repo: &'static str,
-    /// The files to get; a model's usual folders if empty.
+    /// The files to get, or with `/` at their end folders; a model's usual folders if empty.
     pub files: &'static [&'static str],
     /// Its licence.
     pub licence: Licence,
@@ -57,9 +57,15 @@ const FOUR: Option<([u64; 2], u64)> = Some(([3_880_000_000, 3_110_000_000], 3072
 
 /// The name under which the tokenizer alone can be had: ComfyUI keeps none beside its files.
 pub const TOKENIZER: &str = "qwen3-tokenizer";
+/// The name of the autoencoder alone, for a transformer alone.
+pub const VAE: &str = "flux2-vae";
+/// The name of klein 4B's text encoder alone.
+pub const TEXT_4B: &str = "qwen3-4b-text-encoder";
+/// The name of klein 9B's text encoder alone.
+pub const TEXT_8B: &str = "qwen3-8b-text-encoder";
 
 /// All models on the hub that are known by name.
-pub const KNOWN: [Known; 6] = [
+pub const KNOWN: [Known; 9] = [
     Known {
         name: "FLUX.2-klein-4B",
         title: "FLUX.2 [klein] 4B",
@@ -113,7 +119,7 @@ pub const KNOWN: [Known; 6] = [
     },
     Known {
         name: TOKENIZER,
-        title: "Qwen3 tokenizer, for files of ComfyUI",
+        title: "Qwen3 tokenizer, for transformers alone",
         repo: "black-forest-labs/FLUX.2-klein-4B",
         files: &["tokenizer/tokenizer.json"],
         licence: APACHE,
@@ -121,7 +127,45 @@ pub const KNOWN: [Known; 6] = [
         about: None,
         size: None,
     },
+    Known {
+        name: VAE,
+        title: "FLUX.2 autoencoder (VAE), for transformers alone",
+        repo: "black-forest-labs/FLUX.2-klein-4B",
+        files: &["vae/"],
+        licence: APACHE,
+        gated: false,
+        about: None,
+        size: None,
+    },
+    Known {
+        name: TEXT_4B,
+        title: "Text encoder of klein 4B, for transformers alone",
+        repo: "black-forest-labs/FLUX.2-klein-4B",
+        files: &["text_encoder/"],
+        licence: APACHE,
+        gated: false,
+        about: Some(8_000_000_000),
+        size: None,
+    },
+    Known {
+        name: TEXT_8B,
+        title: "Text encoder of klein 9B, for transformers alone",
+        repo: "black-forest-labs/FLUX.2-klein-9B",
+        files: &["text_encoder/"],
+        licence: NON_COMMERCIAL,
+        gated: true,
+        about: Some(16_000_000_000),
+        size: None,
+    },
 ];
+
+/// Whether a licence's name says that work for money is not allowed.
+pub fn is_non_commercial(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let words = || name.split(|c: char| !c.is_alphanumeric());
+    let joined: String = words().collect();
+    joined.contains("noncommercial") || words().any(|word| word == "nc")
+}
 
 /// A known model by its name or repository, in any case of letters.
 pub fn known(name: &str) -> Option<&'static Known> {
@@ -149,6 +193,22 @@ mod tests {
             // What must be accepted first is gated, and the other way round.
             assert_eq!(known.gated, !known.licence.commercial, "{}", known.name);
             assert!(known.repo.split_once('/').is_some());
+        }
+    }
+
+    #[test]
+    fn licences_say_by_their_names_that_they_are_not_for_work() {
+        for name in [
+            "flux-non-commercial-license",
+            "FLUX Non-Commercial License",
+            "fair-noncommercial-research-license",
+            "cc-by-nc-4.0",
+            "CC BY-NC-SA 4.0",
+        ] {
+            assert!(is_non_commercial(name), "{name}");
+        }
+        for name in ["apache-2.0", "MIT", "cc-by-4.0", "openrail++", "ncsa", ""] {
+            assert!(!is_non_commercial(name), "{name}");
         }
     }
 }

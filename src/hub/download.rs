@@ -3,18 +3,15 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use super::error::{HubError, Result};
 use super::message::Phase;
 use super::options::Options;
-use super::remote::{Piece, Remote, RemoteFile};
+use super::remote::{LONGEST, Piece, Remote, RemoteFile, is_busy, wait};
 use super::sum::{CHUNK, Hasher, Sum};
 
 /// Bytes after which a try counts as progress: the next ones are counted from one again.
 const WORTHWHILE: u64 = 1 << 20;
-/// The longest pause between two tries.
-const LONGEST: Duration = Duration::from_secs(60);
 
 /// A file on its way.
 pub(super) struct Errand<'a> {
@@ -45,6 +42,35 @@ pub(super) fn part_of(target: &Path, file: &RemoteFile) -> PathBuf {
     target.with_file_name(name)
 }
 
+/// The part files of a file.
+pub(super) fn parts_of(path: &Path) -> Vec<PathBuf> {
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let folder = path
+        .parent()
+        .and_then(|folder| std::fs::read_dir(folder).ok());
+    let is_part = |other: &Path| {
+        let other = other.file_name().unwrap_or_default().to_string_lossy();
+        other
+            .strip_prefix(&name)
+            .and_then(|rest| {
+                rest.strip_prefix('.')?
+                    .strip_suffix(PART)?
+                    .strip_suffix('.')
+            })
+            .is_some_and(|mark| mark.bytes().all(|b| b.is_ascii_alphanumeric()))
+    };
+    let paths = folder
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    paths.filter(|path| is_part(path)).collect()
+}
+
 /// A part file that is open, locked, and whose bytes so far are in the hasher.
 struct Part {
     path: PathBuf,
@@ -53,20 +79,60 @@ struct Part {
     hasher: Hasher,
 }
 
+/// A file that is whole and right, and has not got its name yet.
+pub(super) struct Arrived {
+    part: PathBuf,
+    /// Locked until then: nobody else writes to it.
+    file: File,
+    target: PathBuf,
+}
+
+impl Arrived {
+    /// Gives it its name, in place of an older file.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn put(self) -> Result<()> {
+        drop(self.file);
+        std::fs::rename(&self.part, &self.target)
+            .map_err(|error| HubError::write(&error, &self.target))?;
+        tidy(&self.target);
+        Ok(())
+    }
+}
+
+/// Deletes what is left of other versions of a file that is whole now, unless someone is at it.
+fn tidy(target: &Path) {
+    for part in parts_of(target) {
+        let Ok(file) = File::open(&part) else {
+            continue;
+        };
+        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            continue;
+        }
+        drop(file);
+        // What can't be deleted is deleted with the model.
+        if let Err(error) = std::fs::remove_file(&part) {
+            tracing::debug!("{error}");
+        }
+    }
+}
+
 impl Errand<'_> {
-    /// Gets the file, unless it is there and right.
+    /// Gets the file, unless it is there and right: then there is nothing to put.
     ///
     /// # Errors
     /// If it could not be had; what came is kept, unless it is wrong.
-    pub fn run(&self, tell: Tell<'_>) -> Result<()> {
+    pub fn run(&self, tell: Tell<'_>) -> Result<Option<Arrived>> {
         let folder = self.target.parent().unwrap_or(Path::new("."));
         crate::io::save::make_folder(folder)?;
         if self.is_there(tell)? {
-            return Ok(());
+            tidy(self.target);
+            return Ok(None);
         }
         let mut part = self.open(tell)?;
         self.fill(&mut part, tell)?;
-        self.finish(part)
+        self.finish(part).map(Some)
     }
 
     fn name(&self) -> String {
@@ -166,7 +232,7 @@ impl Errand<'_> {
                 });
             }
             tell(Phase::Waiting, part.have);
-            self.wait(pause)?;
+            wait(pause, self.cancel)?;
             pause = (pause * 2).min(LONGEST);
         }
         Ok(())
@@ -192,7 +258,7 @@ impl Errand<'_> {
                     self.start_over(part).map_err(failed)?;
                     return Ok(Why::Broken("the server sent another part".to_owned()));
                 }
-                Piece::Head(status @ (408 | 425 | 429 | 500..=599), ..) => {
+                Piece::Head(status, ..) if is_busy(status) => {
                     return Ok(Why::Broken(format!("the hub answers {status}")));
                 }
                 Piece::Head(status, _, code) => {
@@ -227,17 +293,6 @@ impl Errand<'_> {
         Ok(())
     }
 
-    fn wait(&self, pause: Duration) -> Result<()> {
-        let began = Instant::now();
-        while began.elapsed() < pause {
-            if (self.cancel)() {
-                return Err(HubError::Cancelled);
-            }
-            std::thread::sleep(pause.min(Duration::from_millis(20)));
-        }
-        Ok(())
-    }
-
     /// Deletes what came: it is not the file.
     fn discard(&self, part: &Part) -> HubError {
         match std::fs::remove_file(&part.path) {
@@ -246,8 +301,8 @@ impl Errand<'_> {
         }
     }
 
-    /// Checks the whole file and gives it its name.
-    fn finish(&self, mut part: Part) -> Result<()> {
+    /// Checks the whole file.
+    fn finish(&self, mut part: Part) -> Result<Arrived> {
         let hasher = std::mem::replace(&mut part.hasher, self.hasher());
         let found = hasher.finish();
         if self.file.sum.as_ref().is_some_and(|sum| *sum != found) {
@@ -255,8 +310,11 @@ impl Errand<'_> {
         }
         let failed = |error: std::io::Error| HubError::write(&error, self.target);
         part.file.sync_all().map_err(failed)?;
-        drop(part.file);
-        std::fs::rename(&part.path, self.target).map_err(failed)
+        Ok(Arrived {
+            part: part.path,
+            file: part.file,
+            target: self.target.to_owned(),
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::catalogue::TOKENIZER;
 use super::message::gigabytes;
 use crate::io::SaveError;
 use crate::io::error::plain;
@@ -127,6 +128,32 @@ pub enum HubError {
     /// The name is used.
     #[error("a model is called “{0}” already: choose another with --name")]
     Taken(String),
+    /// The name is that of a download from elsewhere.
+    #[error(
+        "“{name}” comes from {repo}: choose another name with --name, Inlay puts the parts of a model together whatever they are called"
+    )]
+    OtherRepo {
+        /// The model.
+        name: String,
+        /// Its repository.
+        repo: String,
+    },
+    /// Parts of a model are not here.
+    #[error("{missing} for {file}: {}, then try again", .missing.what_to_do())]
+    Parts {
+        /// The transformer's file.
+        file: String,
+        /// The parts.
+        missing: Missing,
+    },
+    /// Another model is made of its files.
+    #[error("“{by}” uses files of “{name}”: remove “{by}” first")]
+    Needed {
+        /// The model that was to be removed.
+        name: String,
+        /// The one that uses its files.
+        by: String,
+    },
     /// The name can't be a folder's.
     #[error("“{0}” can't be a model's name: use letters, digits, dots and dashes")]
     Name(String),
@@ -168,6 +195,49 @@ pub enum HubError {
     /// It is no model, or none that can be loaded.
     #[error(transparent)]
     Model(#[from] ModelError),
+}
+
+/// Parts that are missing: in words, and the name under which each can be downloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing(pub Vec<(&'static str, &'static str)>);
+
+impl Missing {
+    /// Whether more than the tokenizer is missing.
+    pub(super) fn is_of_weights(&self) -> bool {
+        self.0.iter().any(|(_, name)| *name != TOKENIZER)
+    }
+
+    /// The commands that get them.
+    fn what_to_do(&self) -> String {
+        let commands = self.0.iter();
+        let commands: Vec<String> = commands
+            .map(|(_, name)| format!("`inlay models download {name}`"))
+            .collect();
+        let what = if self.0.len() == 1 { "it" } else { "them" };
+        format!("get {what} with {}", listed(&commands))
+    }
+}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words: Vec<&str> = self.0.iter().map(|(words, _)| *words).collect();
+        let verb = if self.0.len() == 1 { "is" } else { "are" };
+        write!(f, "{} {verb} missing", listed(&words))
+    }
+}
+
+/// Things in a sentence: "a, b and c".
+fn listed<S: AsRef<str>>(things: &[S]) -> String {
+    let mut text = String::new();
+    for (n, thing) in things.iter().enumerate() {
+        text.push_str(match n {
+            0 => "",
+            n if n + 1 == things.len() => " and ",
+            _ => ", ",
+        });
+        text.push_str(thing.as_ref());
+    }
+    text
 }
 
 /// The result of what is done with models as files.

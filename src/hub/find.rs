@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use hf_hub::Cache;
 
-use super::catalogue::TOKENIZER;
 use super::error::{HubError, Result};
 use super::inspect::{Inspected, flux2, inspect, part};
 use super::message::Found;
 use super::options::Places;
+use super::parts::{INDEX, Pool, TOKENIZER_FILE, is_weights, shards, with_tokenizer};
 use super::registry::MODELS;
 use crate::model::ModelError;
-use crate::model::flux2::{Files, Part, context_width, is_base, text_width};
+use crate::model::flux2::{Files, Header, Part};
 
 /// Folders below a root that are looked into at most.
 const DEPTH: usize = 5;
@@ -20,25 +20,12 @@ const DEPTH: usize = 5;
 const MOST: usize = 2000;
 /// Where ComfyUI keeps the parts besides the transformer.
 const PARTS: [&str; 4] = ["vae", "text_encoders", "text_encoder", "clip"];
-/// What a diffusers folder begins with.
-const INDEX: &str = "model_index.json";
-/// The tokenizer's file.
-const TOKENIZER_FILE: &str = "tokenizer.json";
-
-/// A model's parts that lie apart.
-pub(super) struct Apart {
-    pub transformer: PathBuf,
-    pub vae: PathBuf,
-    pub text: PathBuf,
-    pub tokenizer: PathBuf,
-}
-
 /// How a model can be used.
 pub(super) enum Way {
     /// As it lies.
     Whole(Inspected),
     /// By links to its parts.
-    Apart(Inspected, Apart),
+    Apart(Inspected, Files),
 }
 
 /// A model, or what looks like one.
@@ -49,7 +36,7 @@ struct Candidate {
 }
 
 /// Everything that looks like a model, with what it is or why it can't be used.
-pub(super) fn find(places: &Places, data: &Path) -> Vec<Found> {
+pub(super) fn find(places: &Places, own: &Own<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     let mut seen = HashSet::new();
     for candidate in candidates(places) {
@@ -57,7 +44,7 @@ pub(super) fn find(places: &Places, data: &Path) -> Vec<Found> {
         if !seen.insert(real.unwrap_or_else(|_| candidate.place.clone())) {
             continue;
         }
-        let way = way_to_use(&candidate.place, places, data);
+        let way = way_to_use(&candidate.place, places, own);
         let (kind, bytes, problem) = match way {
             Ok(Way::Whole(inspected) | Way::Apart(inspected, _)) => {
                 (inspected.kind, Some(inspected.bytes), None)
@@ -78,60 +65,78 @@ pub(super) fn find(places: &Places, data: &Path) -> Vec<Found> {
     found
 }
 
-/// How the model at a path can be used: as it lies, or with parts from where other programs keep them.
+/// What the user has in Inlay's own list.
+pub(super) struct Own<'a> {
+    /// The folder of data.
+    pub data: &'a Path,
+    /// The parts of all models.
+    pub pool: Pool,
+}
+
+/// How the model at a path can be used: as it lies, or with parts from where other programs keep them, or from Inlay's
+/// own models.
 ///
 /// # Errors
 /// If neither; the sentence says what is missing.
-pub(super) fn way_to_use(path: &Path, places: &Places, data: &Path) -> Result<Way> {
+pub(super) fn way_to_use(path: &Path, places: &Places, own: &Own<'_>) -> Result<Way> {
     let why = match inspect(path) {
         Ok(inspected) => return Ok(Way::Whole(inspected)),
         Err(why) => why,
     };
     // Only a transformer's file can have its parts elsewhere.
-    if !path.is_file() {
+    let Some(files) = shards(path).filter(|_| is_weights(path)) else {
         return Err(why);
-    }
+    };
     let Some((Part::Transformer, header)) = part(path)? else {
         return Err(why);
     };
-    let width = context_width(&header);
-    let mut pool = Vec::new();
-    for root in &roots_of(path, places) {
-        walk(root, 0, &mut pool);
-    }
-    let of_part = |wanted: Part| {
-        pool.iter().find(|file| match part(file) {
-            Ok(Some((found, header))) => {
-                let fits = wanted != Part::TextEncoder
-                    || text_width(&header).map(|side| side * 3) == width;
-                found == wanted && fits
-            }
-            _ => false,
-        })
-    };
-    let (Some(vae), Some(text)) = (of_part(Part::Vae), of_part(Part::TextEncoder)) else {
-        return Err(why);
-    };
-    let Some(tokenizer) = tokenizer(path, places, data) else {
-        return Err(HubError::Model(ModelError::Format(format!(
-            "only the tokenizer is missing for {}: get it with `inlay models download {TOKENIZER}`, then look again",
-            file_name(path)
-        ))));
-    };
-    let apart = Apart {
-        transformer: path.to_owned(),
-        vae: vae.clone(),
-        text: text.clone(),
-        tokenizer: tokenizer.clone(),
-    };
-    let inspected = flux2(&Files {
-        transformer: vec![path.to_owned()],
-        vae: vec![vae.clone()],
-        text: vec![text.clone()],
-        tokenizer,
-        distilled: !is_base(&stem(path)),
+    let (pool, refusal) = around(path, places, own);
+    let name = file_name(path);
+    let parts = pool.complete(&files, &header, &name);
+    // What lies where a missing part belongs, and can't be loaded, says better what to get.
+    let parts = parts.map_err(|error| match (&error, refusal) {
+        (HubError::Parts { missing, .. }, Some(refusal)) if missing.is_of_weights() => refusal,
+        _ => error,
     })?;
-    Ok(Way::Apart(inspected, apart))
+    Ok(Way::Apart(flux2(&parts)?, parts))
+}
+
+/// The parts that a transformer's file could have, those of its own program first, and why one of those can't be
+/// loaded.
+fn around(path: &Path, places: &Places, own: &Own<'_>) -> (Pool, Option<HubError>) {
+    let mut files = Vec::new();
+    for root in &roots_of(path, places) {
+        walk(root, 0, &mut files);
+    }
+    let (mut pool, mut refusal) = (Pool::default(), None);
+    for file in &files {
+        match part(file) {
+            Err(error @ HubError::Model(ModelError::Format(_))) => {
+                refusal = refusal.or(Some(error));
+            }
+            _ => pool.add(file),
+        }
+    }
+    pool.tokenizers = tokenizers(path, places, own.data);
+    pool.extend(own.pool.clone());
+    (pool, refusal)
+}
+
+/// A whole model of a transformer that was downloaded, with the parts beside it in its repository and all others that
+/// are here. `names` are all that may say whether it is klein base.
+///
+/// # Errors
+/// If parts are missing, or a file can't be read.
+pub(super) fn whole_of(lone: Pool, names: &str, places: &Places, own: &Own<'_>) -> Result<Files> {
+    let files = lone.first(Part::Transformer).unwrap_or_default().to_vec();
+    let Some(first) = files.first() else {
+        return Err(ModelError::Format("the transformer is missing".to_owned()).into());
+    };
+    let header = Header::read(first)?;
+    let (around, _) = around(first, places, own);
+    let mut pool = lone;
+    pool.extend(around);
+    pool.complete(&files, &header, names)
 }
 
 /// The folders in which the parts of a file may lie: of the program whose folder it lies in itself.
@@ -169,31 +174,19 @@ fn stem(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// A tokenizer of Qwen3: beside the file, among Inlay's own models, or in the hub's caches.
-fn tokenizer(path: &Path, places: &Places, data: &Path) -> Option<PathBuf> {
+/// Tokenizers of Qwen3: beside the file, among Inlay's own models, and in the hub's caches.
+fn tokenizers(path: &Path, places: &Places, data: &Path) -> Vec<PathBuf> {
     let beside = path.parent().map(|folder| folder.join(TOKENIZER_FILE));
-    let own = std::fs::read_dir(data.join(MODELS))
-        .into_iter()
-        .flatten()
-        .flatten();
-    let own = own.map(|entry| entry.path().join("tokenizer").join(TOKENIZER_FILE));
+    let own = entries(&data.join(MODELS)).into_iter();
+    let own = own.map(|entry| entry.join("tokenizer").join(TOKENIZER_FILE));
     let cached = places.hub.iter().flat_map(|hub| {
         let cache = Cache::new(hub.clone());
-        super::catalogue::KNOWN
-            .iter()
-            .map(|known| (known.repo, "tokenizer/tokenizer.json"))
-            .chain([
-                ("Qwen/Qwen3-4B", TOKENIZER_FILE),
-                ("Qwen/Qwen3-8B", TOKENIZER_FILE),
-            ])
+        with_tokenizer()
             .filter_map(|(repo, file)| cache.model(repo.to_owned()).get(file))
             .collect::<Vec<_>>()
     });
-    beside
-        .into_iter()
-        .chain(own)
-        .chain(cached)
-        .find(|path| path.is_file())
+    let all = beside.into_iter().chain(own).chain(cached);
+    all.filter(|path| path.is_file()).collect()
 }
 
 fn candidates(places: &Places) -> Vec<Candidate> {
@@ -303,9 +296,7 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
             }
             continue;
         }
-        let extension = path.extension().and_then(|end| end.to_str());
-        let weights = matches!(extension, Some("safetensors" | "gguf"));
-        if weights || file_name(&path) == INDEX {
+        if is_weights(&path) || file_name(&path) == INDEX {
             found.push(path);
         }
     }

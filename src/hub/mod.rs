@@ -12,15 +12,17 @@ mod links;
 pub mod message;
 mod meter;
 mod options;
+mod parts;
 mod registry;
 mod remote;
 mod rows;
 pub mod service;
 mod store;
 mod sum;
+mod transfer;
 mod wanted;
 
-pub use error::{HubError, Result};
+pub use error::{HubError, Missing, Result};
 pub use message::gigabytes;
 pub use options::{Options, Places, data_folder};
 pub use store::Store;

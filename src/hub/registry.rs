@@ -47,6 +47,12 @@ pub(super) enum Source {
         /// Whether all of them are here.
         complete: bool,
         files: Vec<Record>,
+        /// Links that Inlay made in its folder, to parts of other models that it lacks.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        links: Vec<String>,
+        /// Further files of a download that has not come to its end, while all that is there is still whole.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        coming: Vec<String>,
     },
     /// They are the user's.
     Added {
@@ -57,6 +63,15 @@ pub(super) enum Source {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         links: Vec<String>,
     },
+}
+
+impl Source {
+    /// The links that Inlay made in its folder.
+    pub fn links(&self) -> &[String] {
+        match self {
+            Self::Downloaded { links, .. } | Self::Added { links, .. } => links,
+        }
+    }
 }
 
 /// A downloaded file.
@@ -98,8 +113,16 @@ impl Registry {
         }
         // What is deleted and written is named by it.
         let wrong = read.models.iter().find(|entry| match &entry.source {
-            Source::Downloaded { files, .. } => {
-                files.iter().any(|file| !is_inside(&file.path)) || !is_below(&entry.path)
+            Source::Downloaded {
+                files,
+                links,
+                coming,
+                ..
+            } => {
+                let mut paths = files.iter().map(|file| &file.path);
+                let outside = paths.any(|path| !is_inside(path));
+                let mut others = links.iter().chain(coming);
+                outside || others.any(|path| !is_inside(path)) || !is_below(&entry.path)
             }
             Source::Added { links, .. } if links.is_empty() => false,
             Source::Added { links, .. } => {
@@ -220,6 +243,8 @@ mod tests {
                     size: 3,
                     sum: Sum::from_etag(&"a".repeat(64)),
                 }],
+                links: Vec::new(),
+                coming: Vec::new(),
             },
         }
     }

@@ -22,6 +22,8 @@ const WATCH: Duration = Duration::from_millis(20);
 const WAITING: usize = 4;
 /// Redirections that are followed.
 const MAX_REDIRECTS: usize = 8;
+/// The longest pause between two tries.
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
 /// The longest list of files that is read, in bytes.
 const MAX_LIST: usize = 32 << 20;
 
@@ -53,6 +55,8 @@ pub(super) struct Remote {
     host: String,
     token: Option<String>,
     patience: Duration,
+    tries: u32,
+    pause: Duration,
     agent: Agent,
 }
 
@@ -168,6 +172,8 @@ impl Remote {
                 .map(|token| token.trim().to_owned())
                 .filter(|token| !token.is_empty()),
             patience,
+            tries: options.tries,
+            pause: options.pause,
         }
     }
 
@@ -176,11 +182,31 @@ impl Remote {
         format!("{}/{repo}", self.endpoint)
     }
 
-    /// Asks which files a repository has.
+    /// Asks which files a repository has, again if the hub is busy; `waiting` is called before each pause.
     ///
     /// # Errors
     /// If the hub can't be reached, does not give it, or what it says makes no sense.
-    pub fn list(&self, repo: &str, cancel: &dyn Fn() -> bool) -> Result<Listing> {
+    pub fn list(
+        &self,
+        repo: &str,
+        cancel: &dyn Fn() -> bool,
+        waiting: &mut dyn FnMut(),
+    ) -> Result<Listing> {
+        let (mut tries, mut pause) = (0, self.pause);
+        loop {
+            tries += 1;
+            match self.try_list(repo, cancel) {
+                Err(HubError::Status { status, .. }) if is_busy(status) && tries < self.tries => {
+                    waiting();
+                    wait(pause, cancel)?;
+                    pause = (pause * 2).min(LONGEST);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn try_list(&self, repo: &str, cancel: &dyn Fn() -> bool) -> Result<Listing> {
         let of_hub = Repo::new(repo.to_owned(), RepoType::Model);
         let url = format!("{}/api/{}?blobs=true", self.endpoint, of_hub.api_url());
         let answer = self.get(&url, 0)?;
@@ -266,6 +292,26 @@ impl Remote {
             patience: self.patience,
         })
     }
+}
+
+/// Whether a status says that the hub may well answer later.
+pub(super) fn is_busy(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500..=599)
+}
+
+/// Waits before the next try.
+///
+/// # Errors
+/// If the caller asked to stop.
+pub(super) fn wait(pause: Duration, cancel: &dyn Fn() -> bool) -> Result<()> {
+    let began = Instant::now();
+    while began.elapsed() < pause {
+        if cancel() {
+            return Err(HubError::Cancelled);
+        }
+        std::thread::sleep(pause.min(WATCH));
+    }
+    Ok(())
 }
 
 /// What a request needs on its thread.

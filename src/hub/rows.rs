@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use super::catalogue::{Known, OWN, known};
+use super::download::parts_of;
+use super::error::HubError;
 use super::inspect::inspect;
 use super::message::{Memory, Origin, Row, State};
-use super::registry::{Entry, Source};
-use super::store::{Store, parts_of};
-use crate::model::flux2::{Estimate, MemoryOf};
+use super::parts::{Pool, lone_transformer};
+use super::registry::{Entry, Registry, Source};
+use super::store::Store;
+use crate::model::flux2::{Estimate, MemoryOf, Part};
 use crate::model::{self, EMBEDDED_NAME};
 
 impl Store {
@@ -56,21 +59,27 @@ impl Store {
                 row.state = State::Partial { have, total };
                 return row;
             }
-            let alone = known.is_some_and(|known| !known.files.is_empty());
-            if alone && files.iter().all(|file| place.join(&file.path).is_file()) {
-                row.is_model = false;
-                return row;
-            }
         }
         match inspect(&place) {
             Ok(inspected) => {
                 row.kind = inspected.kind;
                 row.bytes = Some(inspected.bytes);
                 row.memory = inspected.memory;
+                // Shapes do not lie, other people's cards may.
+                if let Some(licence) = inspected.licence {
+                    row.licence = Some(licence.name.to_owned());
+                    row.commercial = Some(licence.commercial);
+                }
+            }
+            Err(_) if self.is_part(entry) => {
+                row.is_model = false;
+                if known.is_none() {
+                    row.kind = Pool::of_entry(entry, &self.options().data).words();
+                }
             }
             Err(error) => {
                 let why = if place.exists() {
-                    error.to_string()
+                    self.lacking(entry).unwrap_or(error).to_string()
                 } else {
                     format!(
                         "its files are gone, remove it from the list: {}",
@@ -81,6 +90,28 @@ impl Store {
             }
         }
         row
+    }
+
+    /// Whether a downloaded model is parts alone, all of them here: they are for transformers.
+    fn is_part(&self, entry: &Entry) -> bool {
+        let Source::Downloaded { files, .. } = &entry.source else {
+            return false;
+        };
+        let data = &self.options().data;
+        let is_there = |path: &str| data.join(&entry.path).join(path).is_file();
+        let parts = Pool::of_entry(entry, data);
+        !parts.is_empty()
+            && !parts.has(Part::Transformer)
+            && files.iter().all(|file| is_there(&file.path))
+    }
+
+    /// That a downloaded transformer lacks parts, if it does.
+    fn lacking(&self, entry: &Entry) -> Option<HubError> {
+        let data = &self.options().data;
+        let lone = lone_transformer(entry, data)?;
+        let registry = Registry::read(data).ok()?;
+        let whole = self.whole_of(entry, lone, &self.own(&registry));
+        whole.err()
     }
 
     /// A model that could be downloaded.

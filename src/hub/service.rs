@@ -1,5 +1,6 @@
 //! The [`Store`] on threads of its own: one for what is quick, one for downloads and checks, one after the other.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -27,13 +28,16 @@ struct Shared {
     /// Nobody listens any more: what waits is not begun.
     over: AtomicBool,
     progress: Mutex<Option<Progress>>,
+    /// Downloads and checks that wait; whoever takes one out has it.
+    waiting: Mutex<VecDeque<Request>>,
 }
 
 /// The threads' handle. Dropping it cancels what runs and waits for the threads to end.
 pub struct Service {
     shared: Arc<Shared>,
     quick: Option<SyncSender<Request>>,
-    long: Option<SyncSender<Request>>,
+    /// Says that something waits.
+    long: Option<SyncSender<()>>,
     events: Option<Receiver<Event>>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -50,29 +54,32 @@ impl Service {
             cancel: AtomicBool::new(false),
             over: AtomicBool::new(false),
             progress: Mutex::new(None),
+            waiting: Mutex::new(VecDeque::new()),
         });
         let (sender, events) = sync_channel(EVENTS);
-        let mut threads = Vec::new();
-        let mut senders = Vec::new();
-        for name in ["inlay-hub", "inlay-hub-transfer"] {
-            let (requests, waiting) = sync_channel::<Request>(REQUESTS);
-            let (shared, sender) = (Arc::clone(&shared), sender.clone());
-            let thread = std::thread::Builder::new()
-                .name(name.to_owned())
-                .spawn(move || {
-                    for request in waiting {
-                        shared.serve(request, &sender);
+        let (quick, requests) = sync_channel::<Request>(REQUESTS);
+        // One call is enough for all that waits.
+        let (long, calls) = sync_channel::<()>(1);
+        let (of_quick, to_quick) = (Arc::clone(&shared), sender.clone());
+        let of_long = Arc::clone(&shared);
+        let threads = vec![
+            thread("inlay-hub", move || {
+                for request in requests {
+                    of_quick.serve(request, &to_quick);
+                }
+            })?,
+            thread("inlay-hub-transfer", move || {
+                for () in calls {
+                    while let Some(request) = of_long.next_task() {
+                        of_long.serve(request, &sender);
                     }
-                })
-                .map_err(|error| HubError::Thread(error.to_string()))?;
-            threads.push(thread);
-            senders.push(requests);
-        }
-        let long = senders.pop();
+                }
+            })?,
+        ];
         Ok(Self {
             shared,
-            quick: senders.pop(),
-            long,
+            quick: Some(quick),
+            long: Some(long),
             events: Some(events),
             threads,
         })
@@ -83,15 +90,36 @@ impl Service {
     /// # Errors
     /// If too much is waiting already.
     pub fn ask(&self, request: Request) -> std::result::Result<(), String> {
-        let is_long = matches!(request, Request::Download { .. } | Request::Verify(_));
-        let queue = if is_long { &self.long } else { &self.quick };
-        match queue.as_ref().map(|queue| queue.try_send(request)) {
-            Some(Ok(())) => Ok(()),
-            Some(Err(TrySendError::Full(_))) => {
-                Err("too much is waiting already: let it finish first".to_owned())
-            }
-            _ => Err("the model manager has stopped: start Inlay again".to_owned()),
+        let stopped = || "the model manager has stopped: start Inlay again".to_owned();
+        let too_much = || "too much is waiting already: let it finish first".to_owned();
+        let (Some(quick), Some(long)) = (&self.quick, &self.long) else {
+            return Err(stopped());
+        };
+        if task_of(&request).is_none() {
+            return quick.try_send(request).map_err(|error| match error {
+                TrySendError::Full(_) => too_much(),
+                TrySendError::Disconnected(_) => stopped(),
+            });
         }
+        let mut queue = self.shared.queue();
+        if queue.len() >= REQUESTS {
+            return Err(too_much());
+        }
+        queue.push_back(request);
+        match long.try_send(()) {
+            Err(TrySendError::Disconnected(())) => Err(stopped()),
+            // Where a call is unanswered yet, its answer finds this too.
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a download or check that waits out of the queue; whether there was one. The last of its name goes.
+    pub fn withdraw(&self, name: &str) -> bool {
+        let mut queue = self.shared.queue();
+        let at = queue
+            .iter()
+            .rposition(|request| task_of(request) == Some(name));
+        at.and_then(|at| queue.remove(at)).is_some()
     }
 
     /// Cancels the download or check that runs.
@@ -125,7 +153,30 @@ impl Drop for Service {
     }
 }
 
+/// The model that is downloaded or checked, if the request is such a task.
+fn task_of(request: &Request) -> Option<&str> {
+    match request {
+        Request::Download { name, .. } | Request::Verify(name) => Some(name),
+        _ => None,
+    }
+}
+
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map_err(|error| HubError::Thread(error.to_string()))
+}
+
 impl Shared {
+    fn queue(&self) -> std::sync::MutexGuard<'_, VecDeque<Request>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_task(&self) -> Option<Request> {
+        self.queue().pop_front()
+    }
+
     fn slot(&self) -> std::sync::MutexGuard<'_, Option<Progress>> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -134,11 +185,9 @@ impl Shared {
         if self.over.load(Ordering::Relaxed) {
             return;
         }
-        let name = match &request {
-            Request::Download { name, .. } | Request::Verify(name) => name.clone(),
-            _ => String::new(),
-        };
-        let is_long = !name.is_empty();
+        let task = task_of(&request).map(str::to_owned);
+        let is_long = task.is_some();
+        let name = task.unwrap_or_default();
         let may_change = !matches!(request, Request::List | Request::Find | Request::Verify(_));
         let done = catch_unwind(AssertUnwindSafe(|| self.carry_out(request)));
         if is_long {

@@ -4,24 +4,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::catalogue::{APACHE, KNOWN, Licence, known};
-use super::download::{Errand, PART, part_of};
+use super::download::parts_of;
 use super::error::{HubError, Result};
-use super::find::{self, Way};
+use super::find::{self, Own, Way};
 use super::inspect::inspect;
-use super::links::link;
+use super::links::{link, unlink};
 use super::message::{Found, Phase, Progress, Report, Row};
 use super::meter::Meter;
 use super::options::Options;
+use super::parts::{Pool, lone_transformer};
 use super::registry::{Entry, MODELS, Record, Registry, Source, is_name};
-use super::remote::{Remote, RemoteFile};
 use super::rows::built_in;
 use super::sum::Sum;
 use super::wanted::Wanted;
-use crate::model::flux2::Files;
+use crate::model::flux2::{Files, Part};
 use crate::model::{self, EMBEDDED_NAME, FILES};
-
-/// Bytes that are left free beside a download.
-const RESERVE: u64 = 64 << 20;
 
 /// The user's models.
 #[derive(Debug)]
@@ -82,94 +79,34 @@ impl Store {
         };
         let registry = Registry::read(&self.options.data)?;
         match registry.get(text).map(|entry| (entry, &entry.source)) {
-            Some((entry, Source::Downloaded { repo, files, .. })) => Ok(Wanted {
+            Some((
+                entry,
+                Source::Downloaded {
+                    repo,
+                    files,
+                    coming,
+                    ..
+                },
+            )) => Ok(Wanted {
                 name: entry.name.clone(),
                 repo: repo.clone(),
-                files: files.iter().map(|file| file.path.clone()).collect(),
+                files: files
+                    .iter()
+                    .map(|file| &file.path)
+                    .chain(coming)
+                    .cloned()
+                    .collect(),
                 licence: known(repo).map(|known| known.licence),
             }),
             _ => wanted,
         }
     }
 
-    /// Downloads a model, or the rest of it, and gives its name.
-    ///
-    /// # Errors
-    /// If it could not be had. What came is kept, and the next call goes on from there.
-    pub fn download(
-        &self,
-        wanted: &Wanted,
-        token: Option<String>,
-        cancel: &dyn Fn() -> bool,
-        tell: &mut dyn FnMut(Progress),
-    ) -> Result<String> {
-        if self.options.offline {
-            return Err(HubError::Offline);
-        }
-        let registry = Registry::read(&self.options.data)?;
-        let before = registry.get(&wanted.name).cloned();
-        let ours = |entry: &Entry| matches!(&entry.source, Source::Downloaded { repo, .. } if *repo == wanted.repo);
-        if before.as_ref().is_some_and(|entry| !ours(entry)) {
-            return Err(HubError::Taken(wanted.name.clone()));
-        }
-        let mut meter = Meter::new(&wanted.name, tell);
-        meter.tell(Phase::Asking, "", 0);
-        let remote = Remote::new(&self.options, token);
-        let listing = remote.list(&wanted.repo, cancel)?;
-        let files = wanted.choose(&listing)?;
-        let folder = Path::new(MODELS).join(&wanted.name);
-        let target = self.options.data.join(&folder);
-        self.check_space(&target, &files)?;
-        let mut entry = Entry {
-            name: wanted.name.clone(),
-            path: folder,
-            licence: wanted
-                .licence
-                .map(|licence| licence.name.to_owned())
-                .or_else(|| listing.licence.clone()),
-            commercial: wanted.licence.map(|licence| licence.commercial),
-            source: Source::Downloaded {
-                repo: wanted.repo.clone(),
-                commit: listing.commit.clone(),
-                complete: false,
-                files: records(&files, before.as_ref()),
-            },
-        };
-        // Written first: whatever comes is known to be ours.
-        self.change(|registry| {
-            registry.put(entry.clone());
-            Ok(())
-        })?;
-        meter.total = files.iter().map(|file| file.size).sum();
-        for file in &files {
-            let errand = Errand {
-                remote: &remote,
-                options: &self.options,
-                repo: &wanted.repo,
-                commit: &listing.commit,
-                file,
-                target: &target.join(&file.path),
-                cancel,
-            };
-            errand.run(&mut |phase, have| meter.tell(phase, &file.path, have))?;
-            meter.finished += file.size;
-        }
-        if let Source::Downloaded { complete, .. } = &mut entry.source {
-            *complete = true;
-        }
-        self.change(|registry| {
-            registry.put(entry);
-            Ok(())
-        })?;
-        Ok(wanted.name.clone())
-    }
-
     /// Files of other programs that are models, or look like some.
     pub fn find(&self) -> Vec<Found> {
-        let mut found = find::find(&self.options.places, &self.options.data);
-        let Ok(registry) = Registry::read(&self.options.data) else {
-            return found;
-        };
+        // Without a list there is nothing that is in it.
+        let registry = Registry::read(&self.options.data).unwrap_or_default();
+        let mut found = find::find(&self.options.places, &self.own(&registry));
         // What is in the list already is no news.
         found.retain(|found| self.named(&registry, &found.place).is_none());
         found
@@ -184,13 +121,14 @@ impl Store {
         if !path.exists() {
             return Err(HubError::Missing(path));
         }
-        if let Some(known) = self.named(&Registry::read(&self.options.data)?, &path) {
+        let registry = Registry::read(&self.options.data)?;
+        if let Some(known) = self.named(&registry, &path) {
             return Err(HubError::Known(known));
         }
         if let Some(name) = name.filter(|name| !is_name(name)) {
             return Err(HubError::Name(name.to_owned()));
         }
-        let way = find::way_to_use(&path, &self.options.places, &self.options.data)?;
+        let way = find::way_to_use(&path, &self.options.places, &self.own(&registry))?;
         let (Way::Whole(inspected) | Way::Apart(inspected, _)) = &way;
         let licence = inspected.licence.or_else(|| licence_of(&path));
         self.change(|registry| {
@@ -220,6 +158,7 @@ impl Store {
                     links,
                 },
             });
+            self.join_parts(registry, None);
             Ok(name)
         })
     }
@@ -285,14 +224,22 @@ impl Store {
     pub fn remove(&self, name: &str) -> Result<u64> {
         let entry = self.entry(name, "remove")?;
         let place = self.options.data.join(&entry.path);
-        let mut bytes = 0;
-        let files: Vec<String> = match &entry.source {
-            Source::Downloaded { files, .. } => {
-                files.iter().map(|file| file.path.clone()).collect()
+        let no_links = Vec::new();
+        let (files, links): (Vec<String>, _) = match &entry.source {
+            Source::Downloaded {
+                files,
+                links,
+                coming,
+                ..
+            } => {
+                self.check_unused(&entry)?;
+                let files = files.iter().map(|file| &file.path).chain(coming);
+                (files.cloned().collect(), links)
             }
-            Source::Added { links, .. } => links.clone(),
+            Source::Added { links, .. } => (no_links, links),
         };
-        let ours = matches!(entry.source, Source::Downloaded { .. });
+        unlink(&place, links);
+        let mut bytes = 0;
         for file in &files {
             let path = place.join(file);
             for path in std::iter::once(path.clone()).chain(parts_of(&path)) {
@@ -302,17 +249,99 @@ impl Store {
                 std::fs::remove_file(&path).map_err(|error| {
                     HubError::Delete(crate::io::error::plain(&error), path.clone())
                 })?;
-                bytes += if ours { data.len() } else { 0 };
+                bytes += data.len();
             }
         }
-        if !files.is_empty() {
-            remove_empty(&place, &files);
-        }
+        remove_empty(&place, &files);
+        remove_empty(&place, links);
         self.change(|registry| {
             registry.models.retain(|other| other.name != entry.name);
             Ok(())
         })?;
         Ok(bytes)
+    }
+
+    /// That no other model has links to a model's files.
+    fn check_unused(&self, entry: &Entry) -> Result<()> {
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        let Some(folder) = real(&self.options.data.join(&entry.path)) else {
+            return Ok(());
+        };
+        let registry = Registry::read(&self.options.data)?;
+        let uses = |other: &&Entry| {
+            let place = self.options.data.join(&other.path);
+            let mut links = other.source.links().iter();
+            other.name != entry.name
+                && links
+                    .any(|link| real(&place.join(link)).is_some_and(|to| to.starts_with(&folder)))
+        };
+        match registry.models.iter().find(uses) {
+            Some(other) => Err(HubError::Needed {
+                name: entry.name.clone(),
+                by: other.name.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// What is in the list, for those who look for parts.
+    pub(super) fn own(&self, registry: &Registry) -> Own<'_> {
+        let data = &self.options.data;
+        Own {
+            data,
+            pool: Pool::of(registry, data),
+        }
+    }
+
+    /// Links the parts that downloaded transformers lack, as far as they are here; `fresh` was just downloaded and gets
+    /// its links anew. What can't be completed says in the list what is missing.
+    pub(super) fn join_parts(&self, registry: &mut Registry, fresh: Option<&str>) {
+        let data = &self.options.data;
+        let mut own = None;
+        for at in 0..registry.models.len() {
+            let entry = &registry.models[at];
+            let place = data.join(&entry.path);
+            let whole = matches!(&entry.source, Source::Downloaded { complete: true, .. });
+            let Some(lone) = lone_transformer(entry, data).filter(|_| whole) else {
+                continue;
+            };
+            let is_fresh = fresh == Some(entry.name.as_str());
+            if !is_fresh && inspect(&place).is_ok() {
+                continue;
+            }
+            unlink(&place, entry.source.links());
+            let mut links = Vec::new();
+            if inspect(&place).is_err() {
+                let own = own.get_or_insert_with(|| self.own(registry));
+                let made = self
+                    .whole_of(entry, lone, own)
+                    .and_then(|files| link(&files, &place));
+                match made {
+                    Ok(made) => links = made,
+                    Err(error) => tracing::debug!("{}: {error}", entry.name),
+                }
+            }
+            if let Source::Downloaded { links: old, .. } = &mut registry.models[at].source {
+                let gone: Vec<String> = std::mem::replace(old, links);
+                remove_empty(&place, &gone);
+            }
+        }
+    }
+
+    /// The files of a downloaded transformer with the parts that it lacks.
+    ///
+    /// # Errors
+    /// If some are missing; the sentence says what gets them.
+    pub(super) fn whole_of(&self, entry: &Entry, lone: Pool, own: &Own<'_>) -> Result<Files> {
+        let repo = match &entry.source {
+            Source::Downloaded { repo, .. } => repo,
+            Source::Added { .. } => "",
+        };
+        let transformer = lone.first(Part::Transformer).unwrap_or_default();
+        let file = transformer.first().and_then(|path| path.file_name());
+        let file = file.unwrap_or_default().to_string_lossy();
+        let names = format!("{repo} {} {file}", entry.name);
+        find::whole_of(lone, &names, &self.options.places, own)
     }
 
     fn entry(&self, name: &str, what: &'static str) -> Result<Entry> {
@@ -325,7 +354,7 @@ impl Store {
     }
 
     /// Changes the list as it is on the disk now: another Inlay may have changed it.
-    fn change<T>(&self, change: impl FnOnce(&mut Registry) -> Result<T>) -> Result<T> {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Registry) -> Result<T>) -> Result<T> {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut registry = Registry::read(&self.options.data)?;
         let done = change(&mut registry)?;
@@ -342,12 +371,9 @@ impl Store {
                 return true;
             }
             // Links point to the transformer that was added.
-            match &entry.source {
-                Source::Added { links, .. } => links
-                    .iter()
-                    .any(|link| real(&path.join(link)).as_ref() == Some(&wanted)),
-                Source::Downloaded { .. } => false,
-            }
+            let mut links = entry.source.links().iter();
+            let added = matches!(entry.source, Source::Added { .. });
+            added && links.any(|link| real(&path.join(link)).as_ref() == Some(&wanted))
         };
         registry
             .models
@@ -355,49 +381,6 @@ impl Store {
             .find(same)
             .map(|entry| entry.name.clone())
     }
-
-    fn check_space(&self, folder: &Path, files: &[RemoteFile]) -> Result<()> {
-        let length = |path: &Path| std::fs::metadata(path).map_or(0, |data| data.len());
-        let needed: u64 = files
-            .iter()
-            .map(|file| {
-                let target = folder.join(&file.path);
-                let have = length(&part_of(&target, file));
-                match length(&target) {
-                    whole if whole == file.size => 0,
-                    _ => file.size.saturating_sub(have),
-                }
-            })
-            .sum();
-        match (self.options.free)(folder) {
-            Some(free) if needed > 0 && free < needed + RESERVE => Err(HubError::Space {
-                needed,
-                free,
-                folder: folder.to_owned(),
-            }),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The files of a model, and those that an earlier download brought besides.
-fn records(files: &[RemoteFile], before: Option<&Entry>) -> Vec<Record> {
-    let mut records: Vec<Record> = files
-        .iter()
-        .map(|file| Record {
-            path: file.path.clone(),
-            size: file.size,
-            sum: file.sum.clone(),
-        })
-        .collect();
-    if let Some(Source::Downloaded { files, .. }) = before.map(|entry| &entry.source) {
-        for old in files {
-            if !records.iter().any(|new| new.path == old.path) {
-                records.push(old.clone());
-            }
-        }
-    }
-    records
 }
 
 /// The files of a model that was added, with the checksums by which the hub's cache names its contents.
@@ -458,35 +441,6 @@ fn licence_of(path: &Path) -> Option<Licence> {
     let known = known(&repo_of(path)?)?;
     debug_assert!(known.licence == APACHE || known.gated);
     Some(known.licence)
-}
-
-/// The part files of a file.
-pub(super) fn parts_of(path: &Path) -> Vec<PathBuf> {
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let folder = path
-        .parent()
-        .and_then(|folder| std::fs::read_dir(folder).ok());
-    let is_part = |other: &Path| {
-        let other = other.file_name().unwrap_or_default().to_string_lossy();
-        other
-            .strip_prefix(&name)
-            .and_then(|rest| {
-                rest.strip_prefix('.')?
-                    .strip_suffix(PART)?
-                    .strip_suffix('.')
-            })
-            .is_some_and(|mark| mark.bytes().all(|b| b.is_ascii_alphanumeric()))
-    };
-    let paths = folder
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path());
-    paths.filter(|path| is_part(path)).collect()
 }
 
 /// Removes the folders of deleted files as far as nothing else is in them.

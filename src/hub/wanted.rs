@@ -2,6 +2,7 @@
 
 use super::catalogue::{Known, Licence, known};
 use super::error::{HubError, Result};
+use super::parts::INDEX;
 use super::registry::{is_inside, is_name, tidy};
 use super::remote::{Listing, RemoteFile};
 use crate::model::EMBEDDED_NAME;
@@ -24,7 +25,7 @@ pub struct Wanted {
     pub name: String,
     /// The repository on the hub.
     pub repo: String,
-    /// Its files; those of a diffusers model if empty.
+    /// Its files, or with `/` at their end folders; those of a diffusers model if empty.
     pub files: Vec<String>,
     /// Its licence, if it is known here.
     pub licence: Option<Licence>,
@@ -76,18 +77,21 @@ impl Wanted {
     /// The files of a repository that are wanted, the smallest first: what is refused is refused early.
     pub(super) fn choose(&self, listing: &Listing) -> Result<Vec<RemoteFile>> {
         let mut chosen: Vec<RemoteFile> = if self.files.is_empty() {
-            let diffusers = listing
-                .files
-                .iter()
-                .any(|file| file.path == "model_index.json");
+            let diffusers = listing.files.iter().any(|file| file.path == INDEX);
             let wanted = |file: &&RemoteFile| diffusers && is_of_model(&file.path);
             listing.files.iter().filter(wanted).cloned().collect()
         } else {
             let mut chosen = Vec::new();
             for path in &self.files {
-                let found = listing.files.iter().find(|file| file.path == *path);
-                let missing = || HubError::NotFound(format!("file {path} in {}", self.repo));
-                chosen.push(found.ok_or_else(missing)?.clone());
+                let is_it = |file: &&RemoteFile| match path.ends_with('/') {
+                    true => file.path.starts_with(path) && has_ending(&file.path),
+                    false => file.path == *path,
+                };
+                let before = chosen.len();
+                chosen.extend(listing.files.iter().filter(is_it).cloned());
+                if chosen.len() == before {
+                    return Err(HubError::NotFound(format!("file {path} in {}", self.repo)));
+                }
             }
             chosen
         };
@@ -107,9 +111,13 @@ impl Wanted {
 
 /// Whether a file of a diffusers repository is needed, or says what it may be used for.
 fn is_of_model(path: &str) -> bool {
-    let ending = path.rsplit('.').next().unwrap_or_default();
     match path.split_once('/') {
-        None => path == "model_index.json" || path.to_uppercase().starts_with("LICENSE"),
-        Some((folder, _)) => FOLDERS.contains(&folder) && ENDINGS.contains(&ending),
+        None => path == INDEX || path.to_uppercase().starts_with("LICENSE"),
+        Some((folder, _)) => FOLDERS.contains(&folder) && has_ending(path),
     }
+}
+
+fn has_ending(path: &str) -> bool {
+    let ending = path.rsplit('.').next().unwrap_or_default();
+    ENDINGS.contains(&ending)
 }

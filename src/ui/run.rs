@@ -52,6 +52,10 @@ impl Hub for Service {
         Service::cancel(self);
     }
 
+    fn withdraw(&mut self, name: &str) -> bool {
+        Service::withdraw(self, name)
+    }
+
     fn poll(&mut self) -> Vec<hub::Event> {
         Service::poll(self)
     }

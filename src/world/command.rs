@@ -1,5 +1,6 @@
 //! The `inlay world` commands, and how fast scenes are made.
 
+use std::io::{ErrorKind, Write, stdout};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -202,12 +203,17 @@ pub fn bench(args: &WorldBenchArgs) -> anyhow::Result<()> {
     let start = Instant::now();
     let frames: usize = (0..args.count).map(made).sum();
     let seconds = start.elapsed().as_secs_f64();
-    eprintln!(
+    let told = writeln!(
+        stdout().lock(),
         "{:.1} frames/s on one core: {frames} frames of {} scenes at {}×{} in {seconds:.1} s",
         frames as f64 / seconds,
         args.count,
         args.size,
         args.size
     );
-    Ok(())
+    match told {
+        // A reader that has had enough closes the pipe: that is no failure.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }

@@ -59,6 +59,9 @@ struct State {
     faults: HashMap<String, VecDeque<Fault>>,
     asked: Vec<Asked>,
     commit: String,
+    licence: String,
+    /// The names under which its one repository can be asked for.
+    repos: Vec<String>,
 }
 
 /// A server for one repository.
@@ -74,6 +77,8 @@ impl Server {
         let address = format!("http://{}", listener.local_addr().expect("an address"));
         let state = Arc::new(Mutex::new(State {
             commit: COMMIT.to_owned(),
+            licence: "apache-2.0".to_owned(),
+            repos: vec![REPO.to_owned()],
             ..State::default()
         }));
         let over = Arc::new(AtomicBool::new(false));
@@ -135,6 +140,16 @@ impl Server {
         self.state.lock().unwrap().commit = commit.to_owned();
     }
 
+    /// Gives the same files under another repository's name too.
+    pub fn also_as(&self, repo: &str) {
+        self.state.lock().unwrap().repos.push(repo.to_owned());
+    }
+
+    /// Lets the card name another licence.
+    pub fn set_licence(&self, licence: &str) {
+        self.state.lock().unwrap().licence = licence.to_owned();
+    }
+
     pub fn asked(&self) -> Vec<Asked> {
         self.state.lock().unwrap().asked.clone()
     }
@@ -189,7 +204,7 @@ fn list(state: &State) -> Vec<u8> {
         })
         .collect();
     let list = serde_json::json!({"id": REPO, "sha": state.commit, "siblings": siblings,
-        "cardData": {"license": "apache-2.0"}});
+        "cardData": {"license": state.licence}});
     serde_json::to_vec(&list).expect("JSON")
 }
 
@@ -221,7 +236,8 @@ fn serve(stream: TcpStream, state: &Mutex<State>, over: &AtomicBool) -> std::io:
             token: headers.get("authorization").cloned(),
         });
         let fault = state.faults.get_mut(&file).and_then(VecDeque::pop_front);
-        let known = path == format!("/api/models/{REPO}/revision/main?blobs=true");
+        let is_it = |repo: &String| path == format!("/api/models/{repo}/revision/main?blobs=true");
+        let known = state.repos.iter().any(is_it);
         let bytes = match listing {
             true => known.then(|| list(&state)),
             false => state.files.get(&file).cloned(),
@@ -339,16 +355,20 @@ pub fn never() -> bool {
 
 pub fn quietly(_: Progress) {}
 
+/// A single file of the tiny model, as other people publish them.
+pub fn single(file: &str) -> PathBuf {
+    model_folder().with_file_name("single").join(file)
+}
+
 /// The tiny model as ComfyUI keeps such files, without a tokenizer; gives the transformer's file.
 pub fn comfy(root: &Path) -> PathBuf {
     let models = root.join("models");
     for folder in ["diffusion_models/flux2", "vae", "text_encoders"] {
         std::fs::create_dir_all(models.join(folder)).expect("a folder");
     }
-    let single = model_folder().with_file_name("single");
     let copy = |from: &str, to: &str| {
         let to = models.join(to);
-        std::fs::copy(single.join(from), &to).expect("copies");
+        std::fs::copy(single(from), &to).expect("copies");
         to
     };
     copy("vae.safetensors", "vae/flux2-vae.safetensors");

@@ -20,6 +20,7 @@ pub type Window = Harness<'static, App>;
 pub struct Script {
     pub asked: Vec<Request>,
     pub cancelled: usize,
+    pub withdrawn: Vec<String>,
     pub events: Vec<Event>,
     pub progress: Option<Progress>,
     pub refuse: Option<String>,
@@ -40,6 +41,11 @@ impl Hub for ScriptedHub {
 
     fn cancel(&mut self) {
         self.0.borrow_mut().cancelled += 1;
+    }
+
+    fn withdraw(&mut self, name: &str) -> bool {
+        self.0.borrow_mut().withdrawn.push(name.to_owned());
+        true
     }
 
     fn poll(&mut self) -> Vec<Event> {

@@ -87,6 +87,14 @@ impl Session {
                     hub.cancel();
                 }
             }
+            ModelsAction::Withdraw(name) => {
+                let hub = env.hub.as_deref_mut();
+                // What has begun in the meantime shows its own button.
+                if hub.is_some_and(|hub| hub.withdraw(&name)) {
+                    self.end_last_task(&name);
+                    self.say(&format!("{name} is no longer waiting"));
+                }
+            }
             ModelsAction::Verify(name) => {
                 self.begin_task(name.clone(), Request::Verify(name), env);
             }
@@ -131,6 +139,13 @@ impl Session {
 
     fn end_task(&mut self, name: &str) {
         if let Some(at) = self.models.tasks.iter().position(|task| task == name) {
+            self.models.tasks.remove(at);
+        }
+    }
+
+    /// Of two of one name the first may be running.
+    fn end_last_task(&mut self, name: &str) {
+        if let Some(at) = self.models.tasks.iter().rposition(|task| task == name) {
             self.models.tasks.remove(at);
         }
     }

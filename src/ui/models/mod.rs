@@ -22,6 +22,8 @@ pub trait Hub {
     fn ask(&mut self, request: Request) -> Result<(), String>;
     /// Cancels the download or check that runs.
     fn cancel(&mut self);
+    /// Takes a download or check that waits out of the queue; whether there was one.
+    fn withdraw(&mut self, name: &str) -> bool;
     /// All events since the last call, in order.
     fn poll(&mut self) -> Vec<Event>;
     /// How far the download or check is.
@@ -41,6 +43,8 @@ pub enum ModelsAction {
     Answer(bool),
     /// Cancels the download or check that runs.
     Cancel,
+    /// Takes a download or check that waits out of the queue.
+    Withdraw(String),
     /// Checks a model's files.
     Verify(String),
     /// Looks for files that are here.
@@ -162,14 +166,15 @@ impl Models {
         self.rows.as_ref()?.iter().find(|row| row.name == name)
     }
 
-    /// The model of the list that a repository of the hub is.
+    /// The model of the list that a repository of the hub is, in any case of letters. A part that can be had alone is
+    /// not meant by the repository of a whole model.
     pub fn offered(&self, repository: &str) -> Option<&Row> {
-        let is_its = |row: &&Row| {
-            let page = row.page.as_deref();
-            row.origin == Origin::Available
-                && page.is_some_and(|page| self::repository(page) == Some(repository))
-        };
-        self.rows.as_ref()?.iter().find(is_its)
+        let rows = self.rows.as_ref()?;
+        let of_it: Vec<&Row> = rows.iter().filter(|row| is_of(row, repository)).collect();
+        let parts_only = of_it.iter().all(|row| !row.is_model);
+        of_it
+            .into_iter()
+            .find(|row| row.origin == Origin::Available && (row.is_model || parts_only))
     }
 
     /// Whether a model is the editor's, with whatever autoencoder.
@@ -193,6 +198,12 @@ impl Models {
         let model = row.place.clone().filter(|_| both)?;
         Some(ModelSource::WithVae { model, vae })
     }
+}
+
+/// Whether a model comes from a repository: the hub takes names in any case of letters.
+pub fn is_of(row: &Row, repository: &str) -> bool {
+    let page = row.page.as_deref().and_then(self::repository);
+    page.is_some_and(|page| page.eq_ignore_ascii_case(repository))
 }
 
 /// Where the engine finds a model.

@@ -5,7 +5,7 @@ use eframe::egui::{
     ScrollArea, Stroke, Ui, WidgetInfo, vec2,
 };
 
-use super::{ModelsAction, Question, repository};
+use super::{ModelsAction, Question, is_of};
 use crate::hub::message::{Found, MemoryOf, Origin, Phase, Progress, Row, State, gigabytes};
 use crate::ui::icons;
 use crate::ui::state::{Action, Session};
@@ -49,13 +49,10 @@ pub fn show(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
                     (Some(found), _) => list_found(ui, found, out),
                     (None, Some(rows)) => {
                         // What is on its way from the hub is in the list once it is here.
+                        let running = models.progress.as_ref().map(|progress| &progress.name);
                         let listed = |name: &&String| {
-                            let page = |row: &Row| {
-                                row.origin == Origin::Downloaded
-                                    && row.page.as_deref().and_then(repository)
-                                        == Some(name.as_str())
-                            };
-                            rows.iter().any(|row| row.name == **name || page(row))
+                            let its = |row: &Row| Some(&row.name) == running && is_of(row, name);
+                            rows.iter().any(|row| row.name == **name || its(row))
                         };
                         for name in models.tasks.iter().filter(|name| !listed(name)) {
                             card(ui, |ui| {
@@ -283,7 +280,15 @@ fn task(ui: &mut Ui, session: &Session, name: &str, out: &mut Vec<Action>) {
     let is_its = |p: &&Progress| p.name == name || first && name.contains('/');
     let Some(progress) = models.progress.as_ref().filter(is_its) else {
         if models.tasks.iter().any(|task| task == name) {
-            ui.label("Waits for its turn");
+            ui.horizontal(|ui| {
+                ui.label("Waits for its turn");
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    if named(ui, "Cancel", name, true).clicked() {
+                        let withdraw = ModelsAction::Withdraw(name.to_owned());
+                        out.push(Action::Models(withdraw));
+                    }
+                });
+            });
         }
         return;
     };
