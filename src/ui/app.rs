@@ -110,7 +110,8 @@ impl App {
         if let Some(project) = projects.into_iter().next() {
             app.files.open_project(project, pictures);
         } else if !pictures.is_empty() {
-            app.files.load(pictures, Destination::Auto);
+            let which = app.session.project.which;
+            app.files.load(which, pictures, Destination::Auto);
         } else if let Some(document) = sample::document() {
             app.session
                 .replace_document(document.clone(), document, "sample");
@@ -432,6 +433,7 @@ impl eframe::App for App {
             self.apply(ctx, then);
         }
         let dropped = self.session.on_input(ctx);
+        self.session.reading = self.files.reading();
         self.apply(ctx, dropped.into_iter().collect());
         self.close_or_ask(ctx);
         self.set_title(ctx);

@@ -368,6 +368,10 @@ pub fn status(ui: &mut Ui, session: &Session, pointer: Option<[f32; 2]>) {
                 ModelState::Loading(..) => {}
             }
             if let Some(progress) = &session.models.progress {
+        if let Some(name) = &session.reading {
+            let text = RichText::new(format!("Reading {name}…")).small();
+            ui.label(text.color(palette.accent));
+        }
                 let percent = (progress.share() * 100.0).floor();
                 let text = match progress.phase {
                     Phase::Checking => format!("Checking {} {percent} %", progress.name),

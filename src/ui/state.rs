@@ -93,6 +93,8 @@ pub enum Action {
     Take(Vec<Dropped>, Destination),
     /// Adds a sample object.
     SampleObject(usize),
+    /// Files or pictures were pasted.
+    Paste(Vec<Dropped>),
     /// Puts a word into the prompt where the cursor is.
     InsertWord(String),
     /// Opens a project, after asking about changes.
@@ -343,6 +345,8 @@ pub struct Session {
     pub insert: Option<String>,
     /// The prompt field, once it was drawn.
     pub prompt_field: Option<Id>,
+    /// The file that is being read.
+    pub reading: Option<String>,
     /// The last job or output id given.
     pub last_id: u64,
 }
@@ -389,6 +393,7 @@ impl Default for Session {
             last_id: 0,
         }
     }
+            reading: None,
 }
 
 impl Session {

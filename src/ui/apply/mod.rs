@@ -88,8 +88,12 @@ impl Session {
             }
             Action::Only(group) => self.only = group,
             Action::AutoContext => self.set_crop(None),
-            Action::Browse(destination) => env.files.browse(destination),
-            Action::Take(dropped, destination) => self.take(dropped, destination, env),
+            Action::Browse(destination) => env.files.browse(self.project.which, destination),
+            Action::Take(dropped, destination) => {
+                self.pending = None;
+                self.take(dropped, destination, env);
+            }
+            Action::Paste(pasted) => self.take(pasted, Destination::Auto, env),
             Action::SampleObject(index) => {
                 if let Some((picture, name)) = sample::object(index) {
                     self.add_picture(picture, None, name.to_owned(), None, Destination::Auto);
@@ -166,11 +170,11 @@ impl Session {
             Command::OpenSample => self.request(Next::Sample, env),
             Command::Save => self.save_project(false, env),
             Command::SaveAs => self.save_project(true, env),
-            Command::AddPicture => env.files.browse(Destination::Auto),
+            Command::AddPicture => env.files.browse(self.project.which, Destination::Auto),
             Command::Paste => env
                 .ctx
                 .send_viewport_cmd(egui::ViewportCommand::RequestPaste),
-            Command::LoadMask => env.files.browse(Destination::Mask),
+            Command::LoadMask => env.files.browse(self.project.which, Destination::Mask),
             Command::SaveMask => match self.active_mask() {
                 Some((_, mask)) => env.files.save_mask(mask.to_plane()),
                 None => self.say("there is no mask to save, paint one first"),
