@@ -295,6 +295,8 @@ pub struct Session {
     pub brush: Brush,
     /// The canvas view.
     pub view: Viewport,
+    /// Whether the artist chose its size; else it is the canvas's.
+    pub brush_sized: bool,
     /// The view of all results.
     pub results_view: Viewport,
     /// Where the canvas was drawn last.
@@ -366,6 +368,7 @@ impl Default for Session {
             brush: Brush::default(),
             view: Viewport::default(),
             results_view: Viewport::default(),
+            brush_sized: false,
             pane: Rect::from_min_max(Pos2::ZERO, Pos2::new(640.0, 480.0)),
             show_mask: true,
             grid: false,

@@ -23,6 +23,8 @@ use crate::doc::{Document, Mask};
 
 /// The least and the largest brush, in picture pixels.
 pub const BRUSH_SIZES: std::ops::RangeInclusive<f32> = 1.0..=2048.0;
+/// A brush at first, as a share of the canvas's shorter side.
+const BRUSH_SHARE: f32 = 0.06;
 /// Pixels by which the mask is grown, shrunk and feathered at once.
 const EDGE_STEP: f32 = 4.0;
 /// What is said instead of changing a mask that is not there.
@@ -161,6 +163,7 @@ impl Session {
             self.live = None;
         }
     }
+        self.fit_brush();
 
     /// Carries out a command.
     pub fn run(&mut self, command: Command, env: &mut Env<'_>) {
