@@ -170,6 +170,7 @@ pub fn is_enabled(session: &Session, command: Command) -> bool {
         Command::Models => session.models.is_there,
         Command::AutoContext => session.document.settings().crop.is_some(),
         Command::Cancel => session.job.is_some(),
+        Command::CancelAll => !session.waiting.is_empty(),
         Command::SaveMask
         | Command::RemoveMask
         | Command::ClearMask

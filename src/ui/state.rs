@@ -56,6 +56,8 @@ pub enum Action {
     Remove(u64),
     /// Takes a job out of the queue, or stops it.
     CancelJob(JobId),
+    /// Loads the model no further.
+    CancelLoading,
     /// Moves a waiting job up or down.
     MoveJob(JobId, isize),
     /// Joins an output to its canvas in another way.

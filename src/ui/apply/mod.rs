@@ -77,6 +77,7 @@ impl Session {
             Action::Fit(view) => self.view_mut(view).fit(),
             Action::WipeTo(at) => self.compare = Some(Compare::Wipe(at.clamp(0.0, 1.0))),
             Action::CancelJob(id) => self.cancel_job(id, env),
+            Action::CancelLoading => env.backend.cancel_loading(),
             Action::MoveJob(id, by) => self.move_job(id, by, env),
             Action::Blend(id, blend) => {
                 if let Some(output) = self.outputs.iter_mut().find(|o| o.id == id) {
@@ -253,6 +254,7 @@ impl Session {
             },
             Command::AutoContext => self.set_crop(None),
             Command::Cancel => self.cancel(env),
+            Command::CancelAll => self.cancel_all(env),
             Command::RandomSeed => {
                 // The clock's low bits are as good as dice for choosing a seed.
                 let clock = std::time::SystemTime::now()

@@ -52,6 +52,7 @@ pub enum Command {
     UseMap,
     AutoContext,
     Cancel,
+    CancelAll,
     RandomSeed,
     PreviousResult,
     NextResult,
@@ -149,13 +150,14 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 
 impl Command {
     /// Every command, in the order of the menus and the palette.
-    pub const ALL: [Command; 75] = [
+    pub const ALL: [Command; 76] = [
         Command::Generate,
         Command::GenerateFirst,
         Command::Sweep,
         Command::DepthMap,
         Command::EdgeMap,
         Command::Cancel,
+        Command::CancelAll,
         Command::New,
         Command::Open,
         Command::OpenSample,
@@ -267,6 +269,7 @@ impl Command {
             Command::UseMap => results::USE_MAP,
             Command::AutoContext => tools::AUTO_CONTEXT,
             Command::Cancel => results::CANCEL,
+            Command::CancelAll => results::CANCEL_ALL,
             Command::RandomSeed => results::RANDOM_SEED,
             Command::PreviousResult => results::PREVIOUS_RESULT,
             Command::NextResult => results::NEXT_RESULT,
