@@ -217,9 +217,10 @@ impl App {
                     .filter(|_| session.shown_size().is_some());
                 chrome::status(ui, session, at.map(|at| [at.x, at.y]));
             });
+        let height = chrome::options_height(ui.available_width());
         Panel::top("options")
             .frame(framed(8, 0))
-            .exact_size(40.0)
+            .exact_size(height)
             .show(ui, |ui| chrome::tool_options(ui, session, &mut out));
         Panel::left("tools")
             .frame(framed(4, 6))
@@ -432,8 +433,8 @@ impl eframe::App for App {
             };
             self.apply(ctx, then);
         }
-        let dropped = self.session.on_input(ctx);
         self.session.reading = self.files.reading();
+        let dropped = self.session.on_input(ctx);
         self.apply(ctx, dropped.into_iter().collect());
         self.close_or_ask(ctx);
         self.set_title(ctx);

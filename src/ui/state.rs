@@ -93,10 +93,10 @@ pub enum Action {
     Browse(Destination),
     /// Files or pictures were dropped, and where they go is known.
     Take(Vec<Dropped>, Destination),
-    /// Adds a sample object.
-    SampleObject(usize),
     /// Files or pictures were pasted.
     Paste(Vec<Dropped>),
+    /// Adds a sample object.
+    SampleObject(usize),
     /// Puts a word into the prompt where the cursor is.
     InsertWord(String),
     /// Opens a project, after asking about changes.
@@ -295,10 +295,10 @@ pub struct Session {
     pub machine: Machine,
     /// The brush.
     pub brush: Brush,
-    /// The canvas view.
-    pub view: Viewport,
     /// Whether the artist chose its size; else it is the canvas's.
     pub brush_sized: bool,
+    /// The canvas view.
+    pub view: Viewport,
     /// The view of all results.
     pub results_view: Viewport,
     /// Where the canvas was drawn last.
@@ -345,12 +345,12 @@ pub struct Session {
     pub adjust: bool,
     /// Dropped files.
     pub pending: Option<Pending>,
+    /// The file that is being read.
+    pub reading: Option<String>,
     /// A word that the prompt field is to insert at its cursor.
     pub insert: Option<String>,
     /// The prompt field, once it was drawn.
     pub prompt_field: Option<Id>,
-    /// The file that is being read.
-    pub reading: Option<String>,
     /// The last job or output id given.
     pub last_id: u64,
 }
@@ -368,9 +368,9 @@ impl Default for Session {
             tool: Tool::default(),
             machine: Machine::default(),
             brush: Brush::default(),
+            brush_sized: false,
             view: Viewport::default(),
             results_view: Viewport::default(),
-            brush_sized: false,
             pane: Rect::from_min_max(Pos2::ZERO, Pos2::new(640.0, 480.0)),
             show_mask: true,
             grid: false,
@@ -393,12 +393,12 @@ impl Default for Session {
             select: None,
             adjust: false,
             pending: None,
+            reading: None,
             insert: None,
             prompt_field: None,
             last_id: 0,
         }
     }
-            reading: None,
 }
 
 impl Session {

@@ -163,8 +163,8 @@ impl Session {
         {
             self.live = None;
         }
-    }
         self.fit_brush();
+    }
 
     /// Carries out a command.
     pub fn run(&mut self, command: Command, env: &mut Env<'_>) {
