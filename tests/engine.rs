@@ -23,6 +23,8 @@ struct ToyLoader {
     hook: Hook,
     loads: Arc<AtomicUsize>,
     fails: bool,
+    /// Loading takes until it is cancelled.
+    is_slow: bool,
 }
 
 impl ToyLoader {
@@ -34,6 +36,7 @@ impl ToyLoader {
             hook: Arc::new(Mutex::new(hook)),
             loads: Arc::default(),
             fails: false,
+            is_slow: false,
         }
     }
 }
@@ -42,11 +45,17 @@ impl Loader for ToyLoader {
     fn load(
         &mut self,
         _: &ModelSource,
-        _: &Cancel,
+        cancel: &Cancel,
         progress: &mut dyn FnMut(f32, &str),
     ) -> Result<Loaded, String> {
         self.loads.fetch_add(1, Ordering::SeqCst);
         progress(0.5, "toy.safetensors");
+        while self.is_slow {
+            std::thread::sleep(Duration::from_millis(1));
+            if cancel.is_cancelled() {
+                return Err("cancelled".into());
+            }
+        }
         if self.fails {
             return Err("toy.safetensors is broken: glue it".into());
         }
@@ -393,4 +402,30 @@ fn dropping_the_engine_cancels_and_ends_the_thread() {
     go.send(()).unwrap();
     dropped.join().unwrap();
     assert!(asked.velocities.load(Ordering::SeqCst) < 1000);
+}
+
+#[test]
+fn loading_is_cancelled_and_another_model_can_be_loaded() {
+    let slow = ToyLoader {
+        is_slow: true,
+        ..ToyLoader::new(|_, _| Ok(()))
+    };
+    let engine = start(slow);
+    let mut events = Vec::new();
+    until(&engine, &mut events, |event| {
+        matches!(event, Event::Loading(..))
+    });
+    assert!(engine.cancel_loading());
+    until(&engine, &mut events, |event| {
+        matches!(event, Event::LoadFailed(_))
+    });
+    let last = names(&events).pop().unwrap();
+    assert_eq!(last, "load failed: Loading was cancelled: choose a model");
+    assert!(!engine.cancel_loading(), "nothing is being loaded");
+    engine.send(Request::Load(ModelSource::Embedded)).unwrap();
+    events.clear();
+    until(&engine, &mut events, |event| {
+        matches!(event, Event::Loading(..))
+    });
+    assert!(engine.cancel_loading());
 }

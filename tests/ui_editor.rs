@@ -5,7 +5,7 @@ mod ui_support;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use egui::{Event as Input, Key, Modifiers, Pos2, accesskit::Role, pos2};
+use egui::{Event as Input, Key, Modifiers, Pos2, accesskit::Role};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use inlay::doc::{Edit, Level, Mask, Picture, Purpose};
@@ -325,6 +325,13 @@ fn a_word_that_names_nothing_is_an_error_and_no_job() {
     settle(&mut window);
     assert!(engine.0.borrow().jobs.is_empty());
     assert!(has_message(&window, "IMG7"));
+    // The reason goes with its cause.
+    let edit = Edit::SetPrompt("Put IMG2 into IMG1".to_owned());
+    assert!(window.state_mut().session.edit(edit));
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    settle(&mut window);
+    assert_eq!(engine.0.borrow().jobs.len(), 1);
+    assert!(!has_message(&window, "IMG7"));
 }
 
 #[test]
@@ -356,6 +363,13 @@ fn a_badge_writes_its_word_into_the_prompt() {
     click(&mut window, "IMG2");
     let prompt = window.state().session.document.prompt().to_owned();
     assert!(prompt.ends_with(". IMG2"), "{prompt}");
+    // Where the cursor is, and the next one behind it.
+    click(&mut window, "IMG1");
+    click(&mut window, "IMG3");
+    window.event(Input::Text(" now".to_owned()));
+    settle(&mut window);
+    let prompt = window.state().session.document.prompt().to_owned();
+    assert!(prompt.ends_with(". IMG2 IMG1 IMG3 now"), "{prompt}");
 }
 
 #[test]
@@ -510,10 +524,39 @@ fn a_pasted_picture_starts_a_document() {
 }
 
 #[test]
+fn what_is_pasted_is_an_object_wherever_the_pointer_moves() {
+    let (mut window, _) = sample();
+    let card = window.get_by_label("Select cookie").rect().center();
+    let image = egui::ColorImage::filled([32, 16], egui::Color32::from_rgb(3, 4, 5));
+    let events = &mut window.input_mut().events;
+    events.push(Input::PasteImage(Arc::new(image)));
+    events.push(Input::PointerMoved(card));
+    window.step();
+    settle(&mut window);
+    let document = &window.state().session.document;
+    assert_eq!(document.slots().len(), 3);
+    assert_eq!(document.slots()[1].name, "cookie");
+    assert_eq!(document.purposes()[2], Purpose::Asset);
+}
+
+#[test]
 fn nothing_is_clipped_at_the_smallest_size() {
-    for points in [1.0, 1.5, 2.0] {
-        let (window, _) = window([900.0, 600.0], points, egui::Theme::Light, None);
-        let whole = egui::Rect::from_min_max(Pos2::ZERO, pos2(900.0, 600.0));
+    for (size, points) in [
+        ([900.0, 600.0], 1.0),
+        ([900.0, 600.0], 1.5),
+        ([900.0, 600.0], 2.0),
+        ([800.0, 600.0], 1.0),
+    ] {
+        let (window, _) = window(size, points, egui::Theme::Light, None);
+        let whole = egui::Rect::from_min_max(Pos2::ZERO, size.into());
+        let pane = canvas(&window);
+        for label in ["Feather mask", "Invert mask", "Clear mask"] {
+            let rect = window.get_by_label(label).rect();
+            assert!(
+                rect.right() <= pane.right(),
+                "{label} at {size:?}: {rect:?}"
+            );
+        }
         for label in [
             "Prompt",
             "Generate",

@@ -89,7 +89,7 @@ fn the_list_says_what_each_model_is_and_needs() {
     window.get_by_label("unireal · 21 MB · MIT or Apache-2.0");
     window.get_by_label("FLUX.2 [klein] 4B, BF16 · 16.0 GB · Apache-2.0");
     window.get_by_label(
-        "Needs 17.4 GB of memory on the processor, 9.1 GB with its parts loaded in turn, 5.4 GB rounded to 8 bits as well; 5.0 GB are free now",
+        "Needs 17.4 GB of main memory, 9.1 GB with its parts loaded in turn, 5.4 GB rounded to 8 bits as well; 5.0 GB are free now",
     );
     window.get_by_label("models/klein");
     window.get_by_label("FLUX.2 [klein] 4B, BF16 · 2.1 GB of 15.9 GB are here · Apache-2.0");
@@ -560,4 +560,25 @@ fn a_repository_of_the_hub_is_downloaded_by_its_name_or_its_page() {
     let models = &window.state().session.models;
     let found = models.offered("black-forest-labs/VAE");
     assert_eq!(found.map(|row| row.name.as_str()), Some("vae"));
+}
+
+#[test]
+fn loading_can_be_cancelled_and_another_model_chosen() {
+    let start = Start {
+        model: Some(ModelSource::Embedded),
+        ..Start::default()
+    };
+    let loading = EngineEvent::Loading(0.25, "the weights".to_owned());
+    let (mut window, _, engine) = window_with([1280.0, 1000.0], Theme::Dark, start, loading);
+    window.get_by_label("Loading 25 %");
+    click(&mut window, "Cancel");
+    assert_eq!(engine.0.0.borrow().loading_cancelled, 1);
+    engine
+        .0
+        .tell(EngineEvent::LoadFailed("Loading was cancelled".to_owned()));
+    window.step();
+    settle(&mut window);
+    assert!(window.query_by_label("Generate").is_none());
+    click(&mut window, "Choose a model…");
+    assert!(window.state().session.models.open);
 }

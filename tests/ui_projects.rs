@@ -13,7 +13,7 @@ use inlay::doc::{Document, Edit, Level, Picture};
 use inlay::engine::message::Event;
 use inlay::io::project;
 use inlay::ui::{App, Start};
-use ui_support::{Dropped, Scripted, settle, until, window_with};
+use ui_support::{Dropped, Scripted, file, settle, until, window_with};
 
 type Window = Harness<'static, App>;
 
@@ -370,4 +370,31 @@ fn starred_results_and_running_jobs_are_asked_about() {
     press(&mut window, Modifiers::COMMAND, Key::N);
     click(&mut window, "Go on");
     assert_eq!(window.state().session.titled(), "untitled");
+}
+
+#[test]
+fn a_picture_that_is_read_late_stays_out_of_another_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = project_file(folder.path(), "cup", 10);
+    let picture = Picture::filled(30, 20, [1, 99, 5, 255]);
+    let leaf = file(folder.path(), "leaf.png", &picture);
+    let (mut window, _) = window(&[&path], None);
+    window
+        .input_mut()
+        .dropped_files
+        .push(Arc::new(Dropped(leaf)));
+    let card = window.get_by_label("Add an object").rect().center();
+    window.hover_at(card);
+    window.step();
+    let session = &mut window.state_mut().session;
+    session.replace_document(Document::new(), Document::new(), "untitled");
+    settle(&mut window);
+    let session = &window.state().session;
+    assert!(session.document.slots().is_empty());
+    let told = session.toasts.list();
+    assert!(
+        told.iter()
+            .any(|t| t.text.starts_with("Leaf was read too late"))
+    );
+    assert_eq!(session.reading, None);
 }

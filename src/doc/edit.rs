@@ -87,7 +87,7 @@ impl Edit {
             Edit::MoveRegion(..) => "Reorder masks",
             Edit::SetMask(..) => "Paint mask",
             Edit::SetLevel(..) => "Change mask level",
-            Edit::SetAsset(..) => "Change placed asset",
+            Edit::SetAsset(..) => "Change placed object",
             Edit::SetPrompt(_) => "Write prompt",
             Edit::SetTags(_) => "Change context tags",
             Edit::SetSettings(_) => "Change settings",
@@ -111,13 +111,13 @@ pub enum EditError {
     )]
     Full,
     /// A second canvas.
-    #[error("there is a canvas already: replace its picture, or make it an asset first")]
+    #[error("there is a canvas already: replace its picture, or make it an object first")]
     CanvasTaken,
     /// A region without a canvas.
     #[error("a mask needs a canvas to lie on: add a canvas first")]
     NoCanvas,
     /// A region is to place something that is no asset.
-    #[error("only an asset can be placed: change the picture's role to asset first")]
+    #[error("only an object can be placed: change the picture's role to object first")]
     NotAnAsset,
     /// A mask of another size than the canvas.
     #[error(

@@ -208,7 +208,7 @@ pub enum JobError {
     )]
     TooManyInputs(usize),
     /// More than one canvas.
-    #[error("IMG{0} and IMG{1} are both the canvas: make one of them an asset")]
+    #[error("IMG{0} and IMG{1} are both the canvas: make one of them an object")]
     TwoCanvases(usize, usize),
     /// A control without a kind.
     #[error(
@@ -222,7 +222,7 @@ pub enum JobError {
     #[error("a mask needs a canvas to lie on: add a canvas or remove the mask")]
     RegionWithoutCanvas,
     /// A region places a picture that is not there or no asset.
-    #[error("mask {0} places a picture that is no asset: choose one of the assets, or none")]
+    #[error("mask {0} places a picture that is no object: choose one of the objects, or none")]
     NotAnAsset(usize),
     /// A region selects nothing.
     #[error("mask {0} is empty: paint where the object goes, or remove the mask")]

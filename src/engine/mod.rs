@@ -120,6 +120,12 @@ impl Engine {
         self.shared.cancel(job)
     }
 
+    /// Stops loading a model as soon as the loader looks; [`Event::LoadFailed`] follows then. False if none is being
+    /// loaded.
+    pub fn cancel_loading(&self) -> bool {
+        self.shared.cancel_loading()
+    }
+
     /// Puts the waiting jobs into this order; those it does not name come last.
     pub fn arrange(&self, order: &[JobId]) {
         self.shared.arrange(order);

@@ -105,6 +105,13 @@ impl Shared {
         true
     }
 
+    /// Stops what is being loaded.
+    pub fn cancel_loading(&self) -> bool {
+        let state = self.state();
+        let loading = state.loading.as_ref();
+        loading.inspect(|cancel| cancel.cancel()).is_some()
+    }
+
     /// Puts the waiting jobs into this order; those it does not name come last. Models are loaded when they were
     /// to be.
     pub fn arrange(&self, order: &[JobId]) {

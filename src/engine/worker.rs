@@ -92,7 +92,10 @@ impl Worker {
                 Ok(summary)
             }
             Err(reason) => {
-                let reason = sentence(&reason);
+                let reason = match cancel.is_cancelled() {
+                    true => "Loading was cancelled: choose a model".to_owned(),
+                    false => sentence(&reason),
+                };
                 self.why_none = Some(reason.clone());
                 Err(reason)
             }

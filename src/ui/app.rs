@@ -110,7 +110,8 @@ impl App {
         if let Some(project) = projects.into_iter().next() {
             app.files.open_project(project, pictures);
         } else if !pictures.is_empty() {
-            app.files.load(pictures, Destination::Auto);
+            let which = app.session.project.which;
+            app.files.load(which, pictures, Destination::Auto);
         } else if let Some(document) = sample::document() {
             app.session
                 .replace_document(document.clone(), document, "sample");
@@ -216,9 +217,10 @@ impl App {
                     .filter(|_| session.shown_size().is_some());
                 chrome::status(ui, session, at.map(|at| [at.x, at.y]));
             });
+        let height = chrome::options_height(ui.available_width());
         Panel::top("options")
             .frame(framed(8, 0))
-            .exact_size(40.0)
+            .exact_size(height)
             .show(ui, |ui| chrome::tool_options(ui, session, &mut out));
         Panel::left("tools")
             .frame(framed(4, 6))
@@ -442,6 +444,7 @@ impl eframe::App for App {
             };
             self.apply(ctx, then);
         }
+        self.session.reading = self.files.reading();
         let dropped = self.session.on_input(ctx);
         self.apply(ctx, dropped.into_iter().collect());
         self.close_or_ask(ctx);

@@ -20,6 +20,8 @@ pub trait Backend {
 
     /// Asks a job to stop.
     fn cancel(&mut self, job: JobId);
+    /// Asks to load the model no further.
+    fn cancel_loading(&mut self);
     /// Says which picture of the running job is looked at.
     fn look_at(&mut self, picture: Option<usize>);
     /// All events since the last call, in order.

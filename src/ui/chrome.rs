@@ -180,6 +180,7 @@ pub fn is_enabled(session: &Session, command: Command) -> bool {
         Command::Models => session.models.is_there,
         Command::AutoContext => session.document.settings().crop.is_some(),
         Command::Cancel => session.job.is_some(),
+        Command::CancelAll => !session.waiting.is_empty(),
         Command::SaveMask
         | Command::RemoveMask
         | Command::ClearMask
@@ -226,31 +227,68 @@ pub fn tool_strip(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
     });
 }
 
+/// The width that all options need in one row, in points.
+const ONE_ROW: f32 = 500.0;
+/// Height of a row of options.
+const ROW: f32 = 40.0;
+
+/// How high the options are over a canvas of a width: where one row has no room there are two.
+pub fn options_height(width: f32) -> f32 {
+    if width < ONE_ROW {
+        2.0 * ROW - 6.0
+    } else {
+        ROW
+    }
+}
+
 /// The brush, the mask's edge, the level.
 pub fn tool_options(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
     let roomy = ui.available_width() > 640.0;
-    ui.horizontal_centered(|ui| {
-        ui.spacing_mut().item_spacing.x = space::S;
+    let size = ui.available_size();
+    let wraps = size.y > ROW;
+    let height = if wraps { size.y / 2.0 } else { size.y };
+    let row = |ui: &mut Ui, content: &mut dyn FnMut(&mut Ui)| {
+        let layout = Layout::left_to_right(Align::Center);
+        ui.allocate_ui_with_layout(vec2(size.x, height), layout, |ui| {
+            ui.spacing_mut().item_spacing.x = space::S;
+            content(ui);
+        });
+    };
+    ui.spacing_mut().item_spacing.y = 0.0;
+    let sees = session.tool == Tool::Context;
+    row(ui, &mut |ui| {
         level(ui, session, roomy, out);
-        ui.separator();
-        if session.tool == Tool::Context {
-            return context(ui, session, out);
+        if !sees {
+            ui.separator();
+            brush(ui, session, roomy, out);
         }
-        brush(ui, session, roomy, out);
-        ui.separator();
-        for command in [
-            Command::GrowMask,
-            Command::ShrinkMask,
-            Command::FeatherMask,
-            Command::InvertMask,
-            Command::ClearMask,
-        ] {
-            let enabled = is_enabled(session, command);
-            if icons::command_button(ui, command, false, enabled).clicked() {
-                out.push(Action::Command(command));
-            }
+        if !wraps {
+            ui.separator();
+            edge(ui, session, out);
         }
     });
+    if wraps {
+        row(ui, &mut |ui| edge(ui, session, out));
+    }
+}
+
+/// What is done to the mask's edge, or the context rectangle while that is the tool.
+fn edge(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
+    if session.tool == Tool::Context {
+        return context(ui, session, out);
+    }
+    for command in [
+        Command::GrowMask,
+        Command::ShrinkMask,
+        Command::FeatherMask,
+        Command::InvertMask,
+        Command::ClearMask,
+    ] {
+        let enabled = is_enabled(session, command);
+        if icons::command_button(ui, command, false, enabled).clicked() {
+            out.push(Action::Command(command));
+        }
+    }
 }
 
 /// What the model sees of the canvas.
@@ -339,6 +377,10 @@ pub fn status(ui: &mut Ui, session: &Session, pointer: Option<[f32; 2]>) {
         }
         if let Some([x, y]) = pointer {
             ui.label(weak(format!("{x:.0}, {y:.0}")));
+        }
+        if let Some(name) = &session.reading {
+            let text = RichText::new(format!("Reading {name}…")).small();
+            ui.label(text.color(palette.accent));
         }
         if session.original {
             ui.label(RichText::new("Original").small().color(palette.accent));

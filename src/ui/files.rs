@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub enum Destination {
 pub enum Outcome {
     /// A picture was read.
     Picture {
+        /// Which of the session's documents it was read for; `None` for whichever is there.
+        which: Option<u64>,
         /// The pixels.
         picture: Arc<Picture>,
         /// The object alone, if it could be cut out.
@@ -47,8 +49,8 @@ pub enum Outcome {
         /// Where it is to go.
         destination: Destination,
     },
-    /// A mask was read.
-    Mask(Plane),
+    /// A mask was read, for which of the session's documents as above.
+    Mask(Option<u64>, Plane),
     /// A result was written.
     Saved(u64, PathBuf),
     /// A mask was written.
@@ -94,6 +96,7 @@ pub struct Files {
     wake: Arc<dyn Fn() + Send + Sync>,
     running: Arc<AtomicUsize>,
     writing: Writing,
+    reading: Reading,
     /// Held while a project is written: two of them may have one file, and the older may not come last.
     turn: Arc<Mutex<()>>,
 }
@@ -122,6 +125,36 @@ impl Drop for Held {
     }
 }
 
+/// The names of the files that are read, the first of them first.
+#[derive(Clone, Default)]
+struct Reading(Arc<Mutex<Vec<String>>>);
+
+impl Reading {
+    fn names(&self) -> MutexGuard<'_, Vec<String>> {
+        // The list is valid between any two statements, so a panic elsewhere does not matter.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, path: &Path) -> Read {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let name = name.to_string_lossy().into_owned();
+        self.names().push(name.clone());
+        Read(self.clone(), name)
+    }
+}
+
+/// One of them, until it is dropped.
+struct Read(Reading, String);
+
+impl Drop for Read {
+    fn drop(&mut self) {
+        let mut names = self.0.names();
+        if let Some(at) = names.iter().position(|name| *name == self.1) {
+            names.remove(at);
+        }
+    }
+}
+
 /// The extension of projects.
 pub const PROJECT: &str = "ora";
 
@@ -143,6 +176,7 @@ impl Files {
             wake: Arc::new(wake),
             running: Arc::new(AtomicUsize::new(0)),
             writing: Writing::default(),
+            reading: Reading::default(),
             turn: Arc::default(),
         }
     }
@@ -216,17 +250,25 @@ impl Files {
         }
     }
 
-    /// Reads pictures from files.
-    pub fn load(&mut self, paths: Vec<PathBuf>, destination: Destination) {
+    /// The file that is being read, if there is one.
+    pub fn reading(&self) -> Option<String> {
+        self.reading.names().first().cloned()
+    }
+
+    /// Reads pictures from files, for `which` of the session's documents.
+    pub fn load(&mut self, which: u64, paths: Vec<PathBuf>, destination: Destination) {
+        let begun: Vec<_> = paths.iter().map(|path| self.reading.begin(path)).collect();
         self.errand("load pictures", move |tell| {
-            for path in paths {
-                tell_loaded(&path, destination, tell);
+            for (path, read) in paths.iter().zip(begun) {
+                tell_loaded(path, Some(which), destination, tell);
+                drop(read);
             }
         });
     }
 
-    /// Lets the artist choose pictures and reads them.
-    pub fn browse(&mut self, destination: Destination) {
+    /// Lets the artist choose pictures and reads them, for `which` of the session's documents.
+    pub fn browse(&mut self, which: u64, destination: Destination) {
+        let (reading, wake) = (self.reading.clone(), Arc::clone(&self.wake));
         self.errand("open dialog", move |tell| {
             let dialog = rfd::FileDialog::new()
                 .set_title(match destination {
@@ -241,8 +283,11 @@ impl Files {
             } else {
                 dialog.pick_file().into_iter().collect()
             };
-            for path in &paths {
-                tell_loaded(path, destination, tell);
+            let begun: Vec<_> = paths.iter().map(|path| reading.begin(path)).collect();
+            wake();
+            for (path, read) in paths.iter().zip(begun) {
+                tell_loaded(path, Some(which), destination, tell);
+                drop(read);
             }
         });
     }
@@ -310,10 +355,12 @@ impl Files {
 
     /// Reads a project, and pictures after it.
     pub fn open_project(&mut self, path: PathBuf, pictures: Vec<PathBuf>) {
+        let read = self.reading.begin(&path);
         self.errand("open project", move |tell| {
             tell_project(path, tell);
+            drop(read);
             for path in pictures {
-                tell_loaded(&path, Destination::Auto, tell);
+                tell_loaded(&path, None, Destination::Auto, tell);
             }
         });
     }
@@ -476,24 +523,25 @@ fn remember(file: &Path, what: &impl serde::Serialize) {
     }
 }
 
-fn tell_loaded(path: &Path, destination: Destination, tell: &dyn Fn(Outcome)) {
+fn tell_loaded(path: &Path, which: Option<u64>, destination: Destination, tell: &dyn Fn(Outcome)) {
     if destination == Destination::Mask {
         return match io::mask::load(path) {
             Ok(loaded) => {
                 for warning in loaded.warnings {
                     tell(Outcome::Warning(warning));
                 }
-                tell(Outcome::Mask(loaded.mask));
+                tell(Outcome::Mask(which, loaded.mask));
             }
             Err(error) => tell(Outcome::Failed(error.to_string())),
         };
     }
-    tell_picture(io::load(path), path, destination, tell);
+    tell_picture(io::load(path), path, which, destination, tell);
 }
 
 fn tell_picture(
     loaded: Result<io::Loaded, io::PictureError>,
     path: &Path,
+    which: Option<u64>,
     destination: Destination,
     tell: &dyn Fn(Outcome),
 ) {
@@ -509,6 +557,7 @@ fn tell_picture(
                 _ => None,
             };
             tell(Outcome::Picture {
+                which,
                 picture: Arc::new(loaded.picture),
                 cutout,
                 name: io::names::stem_of(path),

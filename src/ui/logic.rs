@@ -107,17 +107,26 @@ impl Session {
     /// Takes the outcome of a file errand in; what is to be done then.
     pub fn on_file(&mut self, outcome: Outcome) -> Vec<Action> {
         match outcome {
+            Outcome::Picture { which, name, .. } if self.is_gone(which) => {
+                let text = format!("{name} was read too late: its document is closed");
+                self.toasts.add(Kind::Warning, text);
+            }
             Outcome::Picture {
                 picture,
                 cutout,
                 name,
                 source,
                 destination,
+                ..
             } => {
                 let source = source.map(|path| path.display().to_string());
                 self.add_picture(picture, cutout, name, source, destination);
             }
-            Outcome::Mask(plane) => self.take_mask(&plane),
+            Outcome::Mask(which, _) if self.is_gone(which) => {
+                let text = "the mask was read too late: its document is closed";
+                self.toasts.add(Kind::Warning, text);
+            }
+            Outcome::Mask(_, plane) => self.take_mask(&plane),
             Outcome::Saved(id, path) => {
                 let text = format!("saved as {}", path.display());
                 self.toasts.add(Kind::Info, text);
@@ -140,45 +149,57 @@ impl Session {
         Vec::new()
     }
 
-    /// Takes dropped files and pasted pictures in; where they go is decided when the pointer is known. A project
-    /// is opened wherever it is dropped.
+    /// Whether another document has taken the place of the one that something was read for.
+    fn is_gone(&self, which: Option<u64>) -> bool {
+        which.is_some_and(|which| which != self.project.which)
+    }
+
+    /// Takes dropped files and pasted pictures in. Where dropped ones go is decided when the pointer is known; what
+    /// is pasted is an object, or the canvas if there is none. A project is opened wherever it is dropped.
     pub fn on_input(&mut self, ctx: &egui::Context) -> Option<Action> {
         let typing = ctx.text_edit_focused();
-        let (mut files, time) = ctx.input(|input| {
+        let (mut dropped, mut pasted, time) = ctx.input(|input| {
             let dropped = input.raw.dropped_files.iter();
-            let mut files: Vec<Dropped> = dropped
+            let dropped: Vec<Dropped> = dropped
                 .map(|file| Dropped::Path(file.path().to_owned()))
                 .collect();
+            let mut pasted = Vec::new();
             for event in &input.events {
                 match event {
                     egui::Event::PasteImage(image) => {
-                        files.extend(picture_of(image).map(Dropped::Picture));
+                        pasted.extend(picture_of(image).map(Dropped::Picture));
                     }
                     // A file manager copies files as their paths.
                     egui::Event::Paste(text) if !typing => {
-                        files.extend(paths_in(text).map(Dropped::Path));
+                        pasted.extend(paths_in(text).map(Dropped::Path));
                     }
                     _ => {}
                 }
             }
-            (files, input.time)
+            (dropped, pasted, input.time)
         });
-        let project = files.iter().find_map(|file| match file {
+        if self.is_asking() {
+            // Not behind a question.
+            pasted.clear();
+        }
+        let project = dropped.iter().chain(&pasted).find_map(|file| match file {
             Dropped::Path(path) if is_project(path) => Some(path.clone()),
             _ => None,
         });
-        if project.is_some() || files.is_empty() {
-            return project.map(Action::OpenProject);
+        if let Some(project) = project {
+            return Some(Action::OpenProject(project));
         }
-        if let Some(pending) = self.pending.take() {
-            files.splice(0..0, pending.files);
+        if !dropped.is_empty() {
+            if let Some(pending) = self.pending.take() {
+                dropped.splice(0..0, pending.files);
+            }
+            self.pending = Some(Pending {
+                files: dropped,
+                since: time,
+                asking: false,
+            });
         }
-        self.pending = Some(Pending {
-            files,
-            since: time,
-            asking: false,
-        });
-        None
+        (!pasted.is_empty()).then_some(Action::Paste(pasted))
     }
 }
 

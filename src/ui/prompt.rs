@@ -160,40 +160,68 @@ fn layout(
     job
 }
 
+/// What the large button does: Generate, or choosing a model where there is none.
+fn begin(ui: &mut Ui, text: &str, command: Command, width: f32, out: &mut Vec<Action>) {
+    let palette = Palette::of(ui);
+    let size = if text.len() > 10 { 14.0 } else { 16.0 };
+    let text = RichText::new(text)
+        .size(size)
+        .strong()
+        .color(palette.on_accent);
+    let button = egui::Button::new(text).fill(palette.accent);
+    let response = ui.add_sized([width, 48.0], button);
+    if icons::tooltip(response, command).clicked() {
+        out.push(Action::Command(command));
+    }
+}
+
+/// How far something is, over its buttons.
+fn bar(ui: &mut Ui, share: f32, text: String, width: f32) -> egui::Response {
+    let fill = Palette::of(ui).accent.gamma_multiply(0.6);
+    let bar = egui::ProgressBar::new(share)
+        .desired_width(width)
+        .desired_height(18.0)
+        .corner_radius(4)
+        .text(RichText::new(text).small())
+        .fill(fill);
+    ui.spacing_mut().item_spacing.y = space::S;
+    ui.add(bar)
+}
+
+/// How far the model is loaded, and Cancel.
+fn loading(ui: &mut Ui, share: f32, what: &str, width: f32, out: &mut Vec<Action>) {
+    let text = format!("Loading {:.0} %", share * 100.0);
+    bar(ui, share, text, width).on_hover_text(format!("Loading {what}"));
+    ui.horizontal(|ui| {
+        ui.set_width(width);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let button = ui.button("Cancel");
+            if button.on_hover_text("Do not load this model").clicked() {
+                out.push(Action::CancelLoading);
+            }
+        });
+    });
+}
+
 /// Generate, or the running job's progress and Cancel.
 fn generate(ui: &mut Ui, session: &Session, width: f32, out: &mut Vec<Action>) {
-    let palette = Palette::of(ui);
     let Some(job) = &session.job else {
-        let (text, enabled) = match &session.model {
-            ModelState::Ready(_) => ("Generate".to_owned(), true),
-            ModelState::Loading(share, _) => (format!("Loading {:.0} %", share * 100.0), false),
-            ModelState::Failed(_) => ("No model".to_owned(), false),
+        let choose = match session.models.is_there {
+            true => Command::Models,
+            false => Command::OpenModel,
         };
-        let text = RichText::new(text)
-            .size(16.0)
-            .strong()
-            .color(palette.on_accent);
-        let button = egui::Button::new(text).fill(palette.accent);
-        let button = ui.add_enabled_ui(enabled, |ui| ui.add_sized([width, 48.0], button));
-        let response = icons::tooltip(button.inner, Command::Generate);
-        if response.clicked() {
-            out.push(Action::Command(Command::Generate));
-        }
-        return;
+        return match &session.model {
+            ModelState::Ready(_) => begin(ui, "Generate", Command::Generate, width, out),
+            ModelState::Failed(_) => begin(ui, "Choose a model…", choose, width, out),
+            ModelState::Loading(share, what) => loading(ui, *share, what, width, out),
+        };
     };
     let share = if job.steps == 0 {
         0.0
     } else {
         job.step as f32 / job.steps as f32
     };
-    let bar = egui::ProgressBar::new(share)
-        .desired_width(width)
-        .desired_height(18.0)
-        .corner_radius(4)
-        .text(RichText::new(progress(job.step, job.steps, job.eta)).small())
-        .fill(palette.accent.gamma_multiply(0.6));
-    ui.spacing_mut().item_spacing.y = space::S;
-    let bar = ui.add(bar);
+    let bar = bar(ui, share, progress(job.step, job.steps, job.eta), width);
     if let Some(sent) = &job.sent {
         bar.on_hover_text(format!("Sent to the model: {sent}"));
     }
@@ -228,7 +256,15 @@ fn queue(ui: &mut Ui, session: &Session, out: &mut Vec<Action>) {
     let text = format!("+{}", session.waiting.len());
     let menu = ui.menu_button(RichText::new(text).small(), |ui| {
         ui.set_width(250.0);
-        ui.strong("Waiting jobs");
+        ui.horizontal(|ui| {
+            ui.strong("Waiting jobs");
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let all = ui.button(Command::CancelAll.info().text);
+                if icons::tooltip(all, Command::CancelAll).clicked() {
+                    out.push(Action::Command(Command::CancelAll));
+                }
+            });
+        });
         let last = session.waiting.len() - 1;
         for (at, job) in session.waiting.iter().enumerate() {
             ui.horizontal(|ui| {

@@ -30,6 +30,10 @@ impl Backend for Engine {
         Engine::cancel(self, job);
     }
 
+    fn cancel_loading(&mut self) {
+        Engine::cancel_loading(self);
+    }
+
     fn look_at(&mut self, picture: Option<usize>) {
         Engine::look_at(self, picture);
     }

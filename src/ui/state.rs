@@ -56,6 +56,8 @@ pub enum Action {
     Remove(u64),
     /// Takes a job out of the queue, or stops it.
     CancelJob(JobId),
+    /// Loads the model no further.
+    CancelLoading,
     /// Moves a waiting job up or down.
     MoveJob(JobId, isize),
     /// Joins an output to its canvas in another way.
@@ -93,6 +95,8 @@ pub enum Action {
     Browse(Destination),
     /// Files or pictures were dropped, and where they go is known.
     Take(Vec<Dropped>, Destination),
+    /// Files or pictures were pasted.
+    Paste(Vec<Dropped>),
     /// Adds a sample object.
     SampleObject(usize),
     /// Puts a word into the prompt where the cursor is.
@@ -309,6 +313,8 @@ pub struct Session {
     pub machine: Machine,
     /// The brush.
     pub brush: Brush,
+    /// Whether the artist chose its size; else it is the canvas's.
+    pub brush_sized: bool,
     /// The canvas view.
     pub view: Viewport,
     /// The view of all results.
@@ -369,6 +375,8 @@ pub struct Session {
     pub adjust: bool,
     /// Dropped files.
     pub pending: Option<Pending>,
+    /// The file that is being read.
+    pub reading: Option<String>,
     /// A word that the prompt field is to insert at its cursor.
     pub insert: Option<String>,
     /// The prompt field, once it was drawn.
@@ -390,6 +398,7 @@ impl Default for Session {
             tool: Tool::default(),
             machine: Machine::default(),
             brush: Brush::default(),
+            brush_sized: false,
             view: Viewport::default(),
             results_view: Viewport::default(),
             pane: Rect::from_min_max(Pos2::ZERO, Pos2::new(640.0, 480.0)),
@@ -420,6 +429,7 @@ impl Default for Session {
             select: None,
             adjust: false,
             pending: None,
+            reading: None,
             insert: None,
             prompt_field: None,
             last_id: 0,

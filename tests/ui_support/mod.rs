@@ -20,6 +20,8 @@ use inlay::ui::{App, Backend, Start};
 pub struct Script {
     pub jobs: Vec<(JobId, Job)>,
     pub cancelled: Vec<JobId>,
+    /// How often the model was to be loaded no further.
+    pub loading_cancelled: usize,
     /// The jobs that were to go before all others, and the last order of those that wait.
     pub first: Vec<JobId>,
     pub order: Vec<JobId>,
@@ -52,6 +54,10 @@ impl Backend for Scripted {
 
     fn cancel(&mut self, job: JobId) {
         self.0.borrow_mut().cancelled.push(job);
+    }
+
+    fn cancel_loading(&mut self) {
+        self.0.borrow_mut().loading_cancelled += 1;
     }
 
     fn poll(&mut self) -> Vec<Event> {

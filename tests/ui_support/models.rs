@@ -93,6 +93,10 @@ impl Backend for Engine {
         self.0.cancel(job);
     }
 
+    fn cancel_loading(&mut self) {
+        self.0.cancel_loading();
+    }
+
     fn poll(&mut self) -> Vec<EngineEvent> {
         self.0.poll()
     }

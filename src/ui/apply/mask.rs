@@ -2,7 +2,7 @@
 
 use eframe::egui;
 
-use super::{BRUSH_SIZES, NO_MASK, Session};
+use super::{BRUSH_SHARE, BRUSH_SIZES, NO_MASK, Session};
 use crate::doc::document::{Edit, RegionId};
 use crate::doc::mask::{Brush, BrushMode, Combine, Sample, Stroke};
 use crate::doc::{Level, Mask, Purpose};
@@ -12,7 +12,18 @@ use crate::ui::toasts::Kind;
 use crate::ui::tool::{Effect, Gesture, Input, Tool};
 
 impl Session {
+    /// A brush that suits the canvas, until the artist chooses its size.
+    pub(super) fn fit_brush(&mut self) {
+        if let Some([width, height]) = self.document.canvas_size()
+            && !self.brush_sized
+        {
+            let size = (width.min(height) as f32 * BRUSH_SHARE).round();
+            self.brush.size = size.clamp(*BRUSH_SIZES.start(), *BRUSH_SIZES.end());
+        }
+    }
+
     pub(super) fn set_brush(&mut self, brush: Brush) {
+        self.brush_sized |= brush.size != self.brush.size;
         self.brush = Brush {
             size: brush.size.clamp(*BRUSH_SIZES.start(), *BRUSH_SIZES.end()),
             hardness: brush.hardness.clamp(0.0, 1.0),

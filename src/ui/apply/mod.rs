@@ -23,6 +23,8 @@ use crate::doc::{Document, Mask};
 
 /// The least and the largest brush, in picture pixels.
 pub const BRUSH_SIZES: std::ops::RangeInclusive<f32> = 1.0..=2048.0;
+/// A brush at first, as a share of the canvas's shorter side.
+const BRUSH_SHARE: f32 = 0.06;
 /// Pixels by which the mask is grown, shrunk and feathered at once.
 const EDGE_STEP: f32 = 4.0;
 /// What is said instead of changing a mask that is not there.
@@ -78,6 +80,7 @@ impl Session {
             Action::Fit(view) => self.view_mut(view).fit(),
             Action::WipeTo(at) => self.compare = Some(Compare::Wipe(at.clamp(0.0, 1.0))),
             Action::CancelJob(id) => self.cancel_job(id, env),
+            Action::CancelLoading => env.backend.cancel_loading(),
             Action::MoveJob(id, by) => self.move_job(id, by, env),
             Action::Blend(id, blend) => {
                 if let Some(output) = self.outputs.iter_mut().find(|o| o.id == id) {
@@ -92,8 +95,12 @@ impl Session {
             Action::SameSeeds(same) => self.same_seeds = same,
             Action::Only(group) => self.only = group,
             Action::AutoContext => self.set_crop(None),
-            Action::Browse(destination) => env.files.browse(destination),
-            Action::Take(dropped, destination) => self.take(dropped, destination, env),
+            Action::Browse(destination) => env.files.browse(self.project.which, destination),
+            Action::Take(dropped, destination) => {
+                self.pending = None;
+                self.take(dropped, destination, env);
+            }
+            Action::Paste(pasted) => self.take(pasted, Destination::Auto, env),
             Action::SampleObject(index) => {
                 if let Some((picture, name)) = sample::object(index) {
                     self.add_picture(picture, None, name.to_owned(), None, Destination::Auto);
@@ -161,6 +168,7 @@ impl Session {
         {
             self.live = None;
         }
+        self.fit_brush();
     }
 
     /// Carries out a command.
@@ -171,11 +179,11 @@ impl Session {
             Command::OpenSample => self.request(Next::Sample, env),
             Command::Save => self.save_project(false, env),
             Command::SaveAs => self.save_project(true, env),
-            Command::AddPicture => env.files.browse(Destination::Auto),
+            Command::AddPicture => env.files.browse(self.project.which, Destination::Auto),
             Command::Paste => env
                 .ctx
                 .send_viewport_cmd(egui::ViewportCommand::RequestPaste),
-            Command::LoadMask => env.files.browse(Destination::Mask),
+            Command::LoadMask => env.files.browse(self.project.which, Destination::Mask),
             Command::SaveMask => match self.active_mask() {
                 Some((_, mask)) => env.files.save_mask(mask.to_plane()),
                 None => self.say("there is no mask to save, paint one first"),
@@ -263,6 +271,7 @@ impl Session {
             },
             Command::AutoContext => self.set_crop(None),
             Command::Cancel => self.cancel(env),
+            Command::CancelAll => self.cancel_all(env),
             Command::RandomSeed => {
                 // The clock's low bits are as good as dice for choosing a seed.
                 let clock = std::time::SystemTime::now()

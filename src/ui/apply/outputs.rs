@@ -361,6 +361,13 @@ impl Session {
         }
     }
 
+    pub(super) fn cancel_all(&mut self, env: &mut Env<'_>) {
+        // Those that wait first, so that none of them begins meanwhile.
+        let jobs = self.waiting.iter().chain(&self.job);
+        let jobs: Vec<_> = jobs.map(|job| job.id).collect();
+        jobs.into_iter().for_each(|job| self.cancel_job(job, env));
+    }
+
     pub(super) fn cancel_job(&mut self, id: JobId, env: &mut Env<'_>) {
         for job in self.job.iter_mut().chain(&mut self.waiting) {
             if job.id == id {

@@ -16,7 +16,6 @@ impl Session {
         destination: Destination,
         env: &mut Env<'_>,
     ) {
-        self.pending = None;
         let mut paths = Vec::new();
         for item in dropped {
             match item {
@@ -29,7 +28,7 @@ impl Session {
             }
         }
         if !paths.is_empty() {
-            env.files.load(paths, destination);
+            env.files.load(self.project.which, paths, destination);
         }
     }
 

@@ -54,6 +54,7 @@ pub enum Command {
     UseSettings,
     AutoContext,
     Cancel,
+    CancelAll,
     RandomSeed,
     PreviousResult,
     NextResult,
@@ -151,13 +152,14 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 
 impl Command {
     /// Every command, in the order of the menus and the palette.
-    pub const ALL: [Command; 77] = [
+    pub const ALL: [Command; 78] = [
         Command::Generate,
         Command::GenerateFirst,
         Command::Sweep,
         Command::DepthMap,
         Command::EdgeMap,
         Command::Cancel,
+        Command::CancelAll,
         Command::New,
         Command::Open,
         Command::OpenSample,
@@ -273,6 +275,7 @@ impl Command {
             Command::UseSettings => results::USE_SETTINGS,
             Command::AutoContext => tools::AUTO_CONTEXT,
             Command::Cancel => results::CANCEL,
+            Command::CancelAll => results::CANCEL_ALL,
             Command::RandomSeed => results::RANDOM_SEED,
             Command::PreviousResult => results::PREVIOUS_RESULT,
             Command::NextResult => results::NEXT_RESULT,

@@ -77,6 +77,14 @@ pub const CANCEL: Info = Info {
     keys: &[shift(Key::X)],
 };
 
+pub const CANCEL_ALL: Info = Info {
+    text: "Cancel all",
+    tip: "Stop the running job and forget those that wait; finished outputs stay",
+    menu: Some(Menu::Edit),
+    icon: Some(Icon::Stop),
+    keys: &[],
+};
+
 pub const RANDOM_SEED: Info = Info {
     text: "Random seed",
     tip: "Other noise, other results",

@@ -17,7 +17,7 @@ fn wait(files: &mut Files) -> Outcome {
 #[test]
 fn a_missing_file_is_one_sentence() {
     let mut files = Files::new(|| {});
-    files.load(vec!["no/such/picture.png".into()], Destination::Auto);
+    files.load(0, vec!["no/such/picture.png".into()], Destination::Auto);
     let Outcome::Failed(sentence) = wait(&mut files) else {
         panic!("must fail");
     };
@@ -85,8 +85,9 @@ fn a_saved_result_can_be_read_again() {
         Some(path.clone()),
     );
     assert!(matches!(wait(&mut files), Outcome::Saved(3, _)));
-    files.load(vec![path], Destination::As(Purpose::Canvas));
+    files.load(7, vec![path], Destination::As(Purpose::Canvas));
     let Outcome::Picture {
+        which: Some(7),
         picture: back,
         name,
         ..
@@ -95,4 +96,25 @@ fn a_saved_result_can_be_read_again() {
         panic!("must load");
     };
     assert_eq!((&*back, name.as_str()), (&*picture, "result"));
+}
+
+#[test]
+fn what_is_read_has_a_name_until_it_is_told() {
+    let mut files = Files::new(|| {});
+    let paths = ["no/such/a.png", "no/such/b.png"].map(PathBuf::from);
+    files.load(0, paths.to_vec(), Destination::Auto);
+    for _ in 0..2 {
+        wait(&mut files);
+    }
+    while !files.is_idle() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(files.reading(), None);
+    let read = files.reading.begin(Path::new("folder/cup.png"));
+    let same = files.reading.begin(Path::new("other/cup.png"));
+    assert_eq!(files.reading().as_deref(), Some("cup.png"));
+    drop(read);
+    assert_eq!(files.reading().as_deref(), Some("cup.png"));
+    drop(same);
+    assert_eq!(files.reading(), None);
 }

@@ -196,10 +196,10 @@ fn memory(row: &Row) -> Option<(String, bool)> {
     let memory = row.memory?;
     let [all, in_turn, least] = [memory.all, memory.in_turn, memory.least].map(gigabytes);
     let place = match memory.place {
-        MemoryOf::Cpu => "processor",
-        MemoryOf::Gpu => "graphics card",
+        MemoryOf::Cpu => "main memory",
+        MemoryOf::Gpu => "memory on the graphics card",
     };
-    let mut needs = format!("Needs {all} of memory on the {place}");
+    let mut needs = format!("Needs {all} of {place}");
     if all != in_turn {
         needs.push_str(&format!(", {in_turn} with its parts loaded in turn"));
     }
