@@ -40,6 +40,40 @@ impl Caption {
     }
 }
 
+/// A caption that may still be made shorter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// What must be said, and the tags.
+    pub caption: Caption,
+    /// A sentence after it that adds little.
+    pub extra: Option<String>,
+}
+
+impl Draft {
+    /// All of it as a caption.
+    pub fn whole(&self) -> Caption {
+        let mut caption = self.caption.clone();
+        if let Some(extra) = &self.extra {
+            caption.base = format!("{} {extra}", caption.base);
+        }
+        caption
+    }
+
+    /// The caption without as much as must go for its text to fit: first the extra sentence, then tags from the last
+    /// on. The base stays whole, as it names pictures.
+    ///
+    /// # Errors
+    /// Those of `fits`.
+    pub fn fitted<E>(mut self, fits: impl Fn(&str) -> Result<bool, E>) -> Result<Caption, E> {
+        while !fits(&self.whole().text())? {
+            if self.extra.take().is_none() && self.caption.tags.pop().is_none() {
+                break;
+            }
+        }
+        Ok(self.whole())
+    }
+}
+
 fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
@@ -183,6 +217,7 @@ fn related(relation: Relation, other: &str, rng: &mut ChaCha8Rng) -> String {
         Relation::Front => &["in front of", "before"],
         Relation::Left => &["next to", "beside", "near", "to the left of", "left of"],
         Relation::Right => &["next to", "beside", "near", "to the right of", "right of"],
+        Relation::Near => &["near", "close to"],
     };
     format!("{} {other}", words.choose(rng).unwrap_or(&"near"))
 }
@@ -246,7 +281,7 @@ fn way(u: f32, v: f32) -> String {
 }
 
 /// The caption of a plan of which `facts` are known.
-pub fn caption(pack: &Pack, plan: &Plan, facts: &Facts, rng: &mut ChaCha8Rng) -> Caption {
+pub fn caption(pack: &Pack, plan: &Plan, facts: &Facts, rng: &mut ChaCha8Rng) -> Draft {
     let subject = &pack.objects[facts.objects[0]];
     // Where a picture or a place points at it, an artist may call it a thing.
     let vague = plan.inputs().contains(&Input::Asset(0)) || plan.task == Task::Remove;
@@ -269,8 +304,15 @@ pub fn caption(pack: &Pack, plan: &Plan, facts: &Facts, rng: &mut ChaCha8Rng) ->
         }
         all.push(format!("{} {other}", article(&other)));
     }
-    words.0.push(("all", list(&all)));
-    words.0.push(("All", capitalised(&list(&all))));
+    let all: Vec<String> = facts
+        .listed
+        .iter()
+        .filter_map(|&at| all.get(at).cloned())
+        .collect();
+    if !all.is_empty() {
+        words.0.push(("all", list(&all)));
+        words.0.push(("All", capitalised(&list(&all))));
+    }
     if let Some(from) = facts.from_u
         && Side::of(from) != Side::of(facts.u)
     {
@@ -325,11 +367,11 @@ pub fn filmed(plan: &Plan, name: &str, u: f32, rng: &mut ChaCha8Rng) -> Caption 
     let facts = Facts { u, ..Facts::of(0) };
     let noun = thing(rng).unwrap_or(without_article(name));
     let words = Words::of(plan, noun, u, rng);
-    said(plan, &facts, &words, rng)
+    said(plan, &facts, &words, rng).whole()
 }
 
 /// One of a plan's phrases in these words, and its tags.
-fn said(plan: &Plan, facts: &Facts, words: &Words, rng: &mut ChaCha8Rng) -> Caption {
+fn said(plan: &Plan, facts: &Facts, words: &Words, rng: &mut ChaCha8Rng) -> Draft {
     let phrases = phrases(plan, facts);
     // Without a mask only words can say where an object goes: phrases that say so, then.
     let placed = matches!(plan.task, Task::InsertReference | Task::InsertWords);
@@ -348,6 +390,7 @@ fn said(plan: &Plan, facts: &Facts, words: &Words, rng: &mut ChaCha8Rng) -> Capt
         plan.task,
         Task::InsertReference | Task::InsertWords | Task::Remove | Task::Move
     );
+    let mut extra = None;
     if edits && rng.random_bool(0.15) {
         // The last ones speak of an object that is put in.
         let count = if plan.task == Task::Remove {
@@ -359,34 +402,34 @@ fn said(plan: &Plan, facts: &Facts, words: &Words, rng: &mut ChaCha8Rng) -> Capt
             .iter()
             .filter_map(|p| words.fill(p))
             .collect();
-        if let Some(extra) = extras.choose(rng) {
-            base = format!("{base} {extra}");
-        }
+        extra = extras.choose(rng).cloned();
     }
     if plan.joint {
-        let also = [
-            "Also give its mask as RES2.",
-            "RES1 is the picture, RES2 the mask of the object.",
-            "Give the picture and the mask of the object.",
-        ];
-        base = format!("{base} {}", also.choose(rng).unwrap_or(&also[0]));
+        // The sentence that makes a second picture comes before others that may not fit.
+        base = match rng.random_range(0..3) {
+            0 => format!("{base} Also give its mask as RES2."),
+            1 => format!("RES1 is the picture, RES2 the mask of the object. {base}"),
+            _ => format!("Give the picture and the mask of the object. {base}"),
+        };
     }
     if rng.random_bool(0.12) {
         // Artists don't always end a line with a full stop, or start it with a capital.
-        base = base.trim_end_matches('.').to_owned();
-        if !base.starts_with("IMG") && rng.random_bool(0.5) {
+        let last = extra.as_mut().unwrap_or(&mut base);
+        *last = last.trim_end_matches('.').to_owned();
+        if !base.starts_with("IMG") && !base.starts_with("RES") && rng.random_bool(0.5) {
             let mut chars = base.chars();
             if let Some(first) = chars.next() {
                 base = first.to_lowercase().chain(chars).collect();
             }
         }
     }
-    Caption {
-        tags: tags(plan, facts)
-            .into_iter()
-            .filter(|_| !rng.random_bool(0.12))
-            .collect(),
-        base,
+    let tags = tags(plan, facts)
+        .into_iter()
+        .filter(|_| !rng.random_bool(0.12))
+        .collect();
+    Draft {
+        caption: Caption { tags, base },
+        extra,
     }
 }
 

@@ -213,7 +213,8 @@ fn sheet(args: &SheetArgs) -> anyhow::Result<()> {
 fn captions(args: &CaptionsArgs) -> anyhow::Result<()> {
     let pack = Pack::open(&args.pack, args.split)?;
     let weights = weights(args.tasks.as_deref())?;
-    let maker = Maker::weighted(pack, None, 64, args.seed, weights)?;
+    // Captions speak of what is filmed; for that small pictures will do.
+    let maker = Maker::weighted(pack, None, 32, args.seed, weights)?;
     let mut out = BufWriter::new(io::stdout().lock());
     for index in 0..args.count {
         if let Some((_, caption)) = maker.caption(index) {

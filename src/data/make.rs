@@ -9,7 +9,7 @@ use super::collage::{collage, laid_over, over, shaded_under};
 use super::mask::drawn;
 use super::plan::{AssetGround, Backdrop, Plan, Planner, Task};
 use super::record::{DEPTH, EDGES, MASK, PICTURE};
-use super::staging::{Facts, Staged, staged};
+use super::staging::{Facts, Staged, area, is_known, is_seen, staged};
 use crate::doc::{ControlKind, Level, Plane};
 use crate::world::depth::{edges, nearness};
 use crate::world::frame::{Frame, Renderer};
@@ -85,12 +85,16 @@ impl Studio<'_> {
         };
         let canvas = canvas.as_ref().unwrap_or(&target);
         let at = staged.subject;
-        let shown = if staged.target.actors[at].present {
-            &target
+        let (shown, shot) = if staged.target.actors[at].present {
+            (&target, &staged.target)
         } else {
-            canvas
+            (canvas, &staged.canvas)
         };
-        if !self.is_seen(shown, at) {
+        if !is_subject(shown, at) {
+            return None;
+        }
+        // What is given must be in the picture.
+        if plan.task == Task::Customise && !(0..plan.assets).all(|i| is_known(shown, i)) {
             return None;
         }
         let object = shown.visible[at].clone();
@@ -159,7 +163,7 @@ impl Studio<'_> {
             })
             .flatten();
         let hole = match plan.task {
-            Task::Outpaint => Some(self.hole(&staged.facts, &object, rng)?),
+            Task::Outpaint => Some(self.hole(&staged.facts, &object, plan.assets > 0, rng)?),
             _ => None,
         };
         let shown_canvas = plan.task.has_canvas().then(|| match &hole {
@@ -172,9 +176,12 @@ impl Studio<'_> {
             None => canvas.rgb.clone(),
         });
         let before = (plan.task == Task::Move).then(|| canvas.visible[at].clone());
-        if plan.task == Task::Move && !self.is_seen(canvas, at) {
+        if plan.task == Task::Move && !is_subject(canvas, at) {
             return None;
         }
+        let facts = staged
+            .facts
+            .filmed(shot, shown, at, hole.as_ref().map(Plane::values));
         Some(Pictures {
             canvas: shown_canvas,
             outputs,
@@ -185,19 +192,19 @@ impl Studio<'_> {
             before,
             hole,
             still,
-            facts: staged.facts,
+            facts,
         })
     }
 
-    /// Whether enough of an actor is seen to know it.
-    fn is_seen(&self, frame: &Frame, at: usize) -> bool {
-        let area = |mask: &[u8]| mask.iter().filter(|&&v| v >= 128).count();
-        let (seen, whole) = (area(&frame.visible[at]), area(&frame.amodal[at]));
-        seen * 1000 >= self.size * self.size * 6 && seen * 100 >= whole * 55
-    }
-
-    /// A region to fill: about the object, or what is beyond an inner rectangle.
-    fn hole(&self, facts: &Facts, object: &[u8], rng: &mut ChaCha8Rng) -> Option<Plane> {
+    /// A region to fill: about the object, or what is beyond an inner rectangle. The most of the object is in it
+    /// where the object is `given`; `None` if that can't be.
+    fn hole(
+        &self,
+        facts: &Facts,
+        object: &[u8],
+        given: bool,
+        rng: &mut ChaCha8Rng,
+    ) -> Option<Plane> {
         let side = self.size as u32;
         let exact = Plane::from_values(side, side, object.to_vec())?;
         if !facts.outside {
@@ -216,6 +223,12 @@ impl Studio<'_> {
             if rng.random_bool(0.5) {
                 edges[i] = whole;
             }
+        }
+        if given {
+            // One way: what is cut away on the opposite side would leave too little.
+            let (edge, cut) = beyond(object, self.size, rng)?;
+            edges[(edge + 2) % 4] = if edge < 2 { side } else { 0 };
+            edges[edge] = cut;
         }
         if edges == [0, 0, side, side] {
             edges[2] = side * 3 / 4;
@@ -260,6 +273,9 @@ impl Studio<'_> {
         let pitch = (staged.stage.pitch + rng.random_range(-off..off)).clamp(0.03, 0.7);
         let light = self.light(rng);
         let cut = portrait(&mesh, &Finish::Own, [other, pitch], &light, self.size, 0.10)?;
+        if !is_shown(&cut) {
+            return None;
+        }
         let asset = match plan.asset_ground {
             AssetGround::Plain(ground) => Asset {
                 picture: over(&cut, ground),
@@ -330,6 +346,9 @@ impl Studio<'_> {
         };
         let target = one(&first, front, rng)?;
         let given = one(&second, other, rng)?;
+        if !is_shown(&target) || !is_shown(&given) {
+            return None;
+        }
         let ground = match plan.asset_ground {
             AssetGround::Plain(ground) => ground,
             AssetGround::Scene => [128; 3],
@@ -350,6 +369,47 @@ impl Studio<'_> {
             facts: Facts::of(object),
         })
     }
+}
+
+/// Whether enough of an actor is seen to be what a sample is about.
+fn is_subject(frame: &Frame, at: usize) -> bool {
+    is_seen(frame, at, 6, 55)
+}
+
+/// Whether a portrait shows its object, which may be all of faint glass.
+fn is_shown(cut: &[[u8; 4]]) -> bool {
+    let alpha: Vec<u8> = cut.iter().map(|p| p[3]).collect();
+    area(&alpha) * 1000 >= cut.len() * 6
+}
+
+/// An edge of the frame (left, top, right or bottom, counted from 0) and where to cut there, in pixels from the left or
+/// the top, so that at least 60 % of the object, but not the whole picture, is cut away.
+fn beyond(object: &[u8], size: usize, rng: &mut ChaCha8Rng) -> Option<(usize, u32)> {
+    let all = area(object);
+    let first = rng.random_range(0..4);
+    let share = rng.random_range(0.6..1.0f32);
+    (0..4).find_map(|turn| {
+        let edge = (first + turn) % 4;
+        // Columns or rows, counted from the edge.
+        let line = |i: usize| {
+            let at = if edge % 2 == 0 { i % size } else { i / size };
+            if edge < 2 { at } else { size - 1 - at }
+        };
+        let mut lines = vec![0; size];
+        for (i, _) in object.iter().enumerate().filter(|(_, v)| **v >= 128) {
+            lines[line(i)] += 1;
+        }
+        let mut sum = 0;
+        let last = lines.iter().position(|count| {
+            sum += count;
+            sum as f32 >= share * all as f32
+        })?;
+        let cut = last + 1;
+        (cut * 4 <= size * 3).then(|| {
+            let at = if edge < 2 { cut } else { size - cut };
+            (edge, at as u32)
+        })
+    })
 }
 
 /// Another way to look at an object that is shown as `facing`.

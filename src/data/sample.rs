@@ -11,7 +11,7 @@ use super::make::{Pictures, Studio};
 use super::mask::drawn;
 use super::plan::{Input as Slot, Plan, Planner, Task, Weights, generator};
 use super::record::{Input, NONE, PICTURE, Record};
-use super::staging::{Facts, staged};
+use super::staging::Facts;
 use super::tokens;
 use crate::doc::{ControlKind, Level, Plane, Role};
 use crate::world::pack::{Pack, Split};
@@ -30,6 +30,9 @@ const TOLERANCE: u8 = 2;
 
 /// How often a sample is planned anew before the stream gives up.
 const ATTEMPTS: u64 = 200;
+
+/// How often a caption is worded anew that does not fit.
+const REWORDED: usize = 12;
 
 impl Maker {
     /// A maker over `pack` with the usual task weights; without a tokenizer records have the end token alone.
@@ -80,16 +83,13 @@ impl Maker {
     }
 
     /// Sample `index` of the stream.
+    ///
+    /// # Errors
+    /// The pack's files are not usable, or the tokenizer is not.
     pub fn record(&self, index: u64) -> anyhow::Result<Record> {
-        let studio = Studio {
-            pack: &self.pack,
-            planner: &self.planner,
-            size: self.size,
-        };
         for attempt in 0..ATTEMPTS {
-            let plan = self.planner.plan(&self.pack, self.seed, index, attempt);
-            let mut rng = generator(plan.seed, index, attempt);
-            let Some(pictures) = studio.pictures(&plan, &mut rng) else {
+            let (plan, mut rng) = self.attempt(index, attempt);
+            let Some(pictures) = self.studio().pictures(&plan, &mut rng) else {
                 continue;
             };
             let facts = pictures.facts.clone();
@@ -98,7 +98,7 @@ impl Maker {
                 continue;
             };
             record.id = index;
-            record.text = self.words(&plan, &facts, index, attempt).text();
+            record.text = self.words(&plan, &facts, index, attempt)?.text();
             record.tokens = tokens::tokens(self.tokenizer.as_ref(), &record.text)?;
             return Ok(record);
         }
@@ -107,29 +107,48 @@ impl Maker {
         )
     }
 
-    /// The caption of sample `index`, without its pictures. Where only the pictures show that an attempt fails it is
-    /// that of a sample that is not made.
+    /// The caption of sample `index`: only what is filmed can be spoken of.
     pub fn caption(&self, index: u64) -> Option<(Plan, Caption)> {
-        for attempt in 0..ATTEMPTS {
-            let plan = self.planner.plan(&self.pack, self.seed, index, attempt);
-            let mut rng = generator(plan.seed, index, attempt);
-            let facts = if plan.task == Task::IdentityPair {
-                Facts::of(plan.subject())
-            } else {
-                let Some(staged) = staged(&self.pack, &plan, self.size, &mut rng) else {
-                    continue;
-                };
-                staged.facts
-            };
-            let caption = self.words(&plan, &facts, index, attempt);
-            return Some((plan, caption));
-        }
-        None
+        (0..ATTEMPTS).find_map(|attempt| {
+            let (plan, mut rng) = self.attempt(index, attempt);
+            let pictures = self.studio().pictures(&plan, &mut rng)?;
+            let caption = self.words(&plan, &pictures.facts, index, attempt).ok()?;
+            Some((plan, caption))
+        })
     }
 
-    fn words(&self, plan: &Plan, facts: &Facts, index: u64, attempt: u64) -> Caption {
-        let mut words = generator(self.seed, index, 2 * attempt + 1);
-        caption(&self.pack, plan, facts, &mut words)
+    fn studio(&self) -> Studio<'_> {
+        Studio {
+            pack: &self.pack,
+            planner: &self.planner,
+            size: self.size,
+        }
+    }
+
+    fn attempt(&self, index: u64, attempt: u64) -> (Plan, ChaCha8Rng) {
+        let plan = self.planner.plan(&self.pack, self.seed, index, attempt);
+        let rng = generator(plan.seed, index, attempt);
+        (plan, rng)
+    }
+
+    /// A caption that a record's tokens have room for, if one of a few has.
+    fn words(
+        &self,
+        plan: &Plan,
+        facts: &Facts,
+        index: u64,
+        attempt: u64,
+    ) -> anyhow::Result<Caption> {
+        let rng = &mut generator(self.seed, index, 2 * attempt + 1);
+        let fits = |text: &str| tokens::fit(self.tokenizer.as_ref(), text);
+        let mut best = caption(&self.pack, plan, facts, rng).fitted(fits)?;
+        for _ in 0..REWORDED {
+            if fits(&best.text())? {
+                break;
+            }
+            best = caption(&self.pack, plan, facts, rng).fitted(fits)?;
+        }
+        Ok(best)
     }
 }
 

@@ -5,8 +5,12 @@ use rand_chacha::ChaCha8Rng;
 
 use super::plan::{Plan, Task};
 use crate::world::clip::{Change, ChangeKind, changed};
+use crate::world::frame::Frame;
 use crate::world::pack::Pack;
 use crate::world::stage::{Shot, Stage};
+
+/// The least part of an object, in hundredths, that something before it hides.
+const HIDDEN: usize = 8;
 
 /// How an object stands to another, as the camera sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub enum Relation {
     Left,
     /// To the right of it.
     Right,
+    /// Before or behind it without hiding it, or hidden by it.
+    Near,
 }
 
 /// What a caption can say.
@@ -26,6 +32,8 @@ pub enum Relation {
 pub struct Facts {
     /// The objects in the picture that the caption is about, the subject first, by position in [`Pack::objects`].
     pub objects: Vec<usize>,
+    /// Those of them, by position in `objects`, that a list of what is to be seen names.
+    pub listed: Vec<usize>,
     /// Where the subject is (at last), 0..1 from left to right.
     pub u: f32,
     /// Where it was before.
@@ -43,6 +51,7 @@ impl Facts {
     pub fn of(object: usize) -> Self {
         Self {
             objects: vec![object],
+            listed: vec![0],
             u: 0.5,
             from_u: None,
             relation: None,
@@ -62,7 +71,7 @@ pub struct Staged<'a> {
     pub target: Shot,
     /// Which actor it is about.
     pub subject: usize,
-    /// What a caption can say.
+    /// What a caption can say; of other objects only once they are filmed.
     pub facts: Facts,
 }
 
@@ -143,22 +152,12 @@ pub fn staged<'a>(
     };
     let u = place(shown)?;
     let from_u = (plan.task == Task::Move).then(|| place(&canvas)).flatten();
-    let relation = (0..actors)
-        .filter(|&i| i != subject)
-        .find_map(|i| Some((relation(&stage, shown, subject, i)?, shown.actors[i].object)));
-    let mut objects = vec![shown.actors[subject].object];
-    objects.extend(
-        (0..actors)
-            .filter(|&i| i != subject)
-            .map(|i| shown.actors[i].object),
-    );
     let facts = Facts {
-        objects,
         u,
         from_u,
-        relation,
         change,
         outside: plan.task == Task::Outpaint && rng.random_bool(0.5),
+        ..Facts::of(shown.actors[subject].object)
     };
     Some(Staged {
         stage,
@@ -176,27 +175,89 @@ fn place(stage: &Stage<'_>, shot: &Shot, at: usize) -> Option<f32> {
     Some((b[0] + b[2]) / 2.0 / stage.size as f32)
 }
 
-fn relation(stage: &Stage<'_>, shot: &Shot, at: usize, other: usize) -> Option<Relation> {
-    let seen = |i: usize| {
-        let mesh = stage.mesh(&shot.actors[i])?;
-        let (b, _) = stage.put(&mesh, &shot.actors[i]).bounds(&shot.camera);
-        let depth = shot.camera.project(shot.actors[i].foot)[2];
-        Some((b, depth))
-    };
-    let ((a, near), (b, far)) = (seen(at)?, seen(other)?);
-    let overlap = a[2].min(b[2]) - a[0].max(b[0]);
-    let least = (a[2] - a[0]).min(b[2] - b[0]);
-    if overlap > 0.3 * least {
-        return Some(if near > far {
-            Relation::Behind
-        } else {
-            Relation::Front
-        });
+/// Whether enough of an actor is seen to know it: so many thousandths of the frame, and so many hundredths of what
+/// would be seen if nothing was before it.
+pub fn is_seen(frame: &Frame, at: usize, of_frame: usize, of_whole: usize) -> bool {
+    let (seen, whole) = (area(&frame.visible[at]), area(&frame.amodal[at]));
+    seen * 1000 >= frame.rgb.len() * of_frame && seen * 100 >= whole * of_whole
+}
+
+/// Whether enough of an actor is seen to speak of it, or to show a picture of it.
+pub fn is_known(frame: &Frame, at: usize) -> bool {
+    is_seen(frame, at, 4, 40)
+}
+
+/// Pixels that are covered for the greater part.
+pub fn area(mask: &[u8]) -> usize {
+    mask.iter().filter(|&&v| v >= 128).count()
+}
+
+impl Facts {
+    /// The same, and what `frame` shows of the other objects of `shot`. A list names those of which at least half
+    /// is inside `region`, if there is one.
+    pub fn filmed(
+        mut self,
+        shot: &Shot,
+        frame: &Frame,
+        subject: usize,
+        region: Option<&[u8]>,
+    ) -> Self {
+        let listed = |at: usize| {
+            region.is_none_or(|region| {
+                let inside = frame.visible[at].iter().zip(region);
+                let inside = inside.filter(|(v, r)| **v >= 128 && **r >= 128).count();
+                inside * 2 >= area(&frame.visible[at])
+            })
+        };
+        let others: Vec<usize> = (0..shot.actors.len())
+            .filter(|&i| i != subject && shot.actors[i].present && is_known(frame, i))
+            .collect();
+        self.listed.retain(|_| listed(subject));
+        for &at in &others {
+            if listed(at) {
+                self.listed.push(self.objects.len());
+            }
+            self.objects.push(shot.actors[at].object);
+        }
+        self.relation = others
+            .first()
+            .map(|&at| (relation(frame, subject, at), shot.actors[at].object));
+        self
     }
-    let (u, v) = (a[0] + a[2], b[0] + b[2]);
-    Some(if u < v {
+}
+
+/// How an actor stands to another, as the picture shows it.
+fn relation(frame: &Frame, at: usize, other: usize) -> Relation {
+    // How much of one is hidden by the other, in hundredths of it.
+    let hidden = |of: usize, by: usize| {
+        let both = frame.amodal[of].iter().zip(&frame.visible[by]);
+        let both = both.filter(|(a, v)| **a >= 128 && **v >= 128).count();
+        both * 100 / area(&frame.amodal[of]).max(1)
+    };
+    if hidden(at, other) >= HIDDEN {
+        return Relation::Behind;
+    }
+    if hidden(other, at) >= HIDDEN {
+        return Relation::Front;
+    }
+    let side = frame.rgb.len().isqrt();
+    let span = |of: usize| {
+        let columns = frame.amodal[of].iter().enumerate();
+        columns
+            .filter(|(_, v)| **v >= 128)
+            .fold([usize::MAX, 0], |[low, high], (i, _)| {
+                [low.min(i % side), high.max(i % side + 1)]
+            })
+            .map(|v| v as f32)
+    };
+    let (a, b) = (span(at), span(other));
+    let overlap = a[1].min(b[1]) - a[0].max(b[0]);
+    if overlap > 0.3 * (a[1] - a[0]).min(b[1] - b[0]) {
+        return Relation::Near;
+    }
+    if a[0] + a[1] < b[0] + b[1] {
         Relation::Left
     } else {
         Relation::Right
-    })
+    }
 }

@@ -20,6 +20,20 @@ pub fn open(path: &Path) -> anyhow::Result<Tokenizer> {
         .with_context(|| format!("{} is not a usable tokenizer.json", path.display()))
 }
 
+/// Whether a record holds a text's ids and the end token; any text fits without a tokenizer.
+///
+/// # Errors
+/// The text can't be tokenised.
+pub fn fit(tokenizer: Option<&Tokenizer>, text: &str) -> anyhow::Result<bool> {
+    let Some(tokenizer) = tokenizer else {
+        return Ok(true);
+    };
+    let encoded = tokenizer
+        .encode_fast(text, false)
+        .map_err(|e| anyhow::anyhow!("{text:?} could not be tokenised: {e}"))?;
+    Ok(encoded.len() < MAX_TOKENS)
+}
+
 /// A text's ids with the end token, cut to what a record holds; the end token alone without a tokenizer.
 ///
 /// # Errors

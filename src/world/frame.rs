@@ -202,7 +202,7 @@ impl<'a> Renderer<'a> {
         let glossy = empty.view.surfaces.iter().any(|s| s.fresnel > 0.0);
         let reflection = glossy.then(|| {
             let mirrored = Layer::draw(&placed, &shot.camera, size, &lighting, true);
-            Reflection::new(&mirrored, &placed, size)
+            Reflection::new(&mirrored, &placed, size, set.roughness())
         });
         let drawn = Arc::new(Drawn {
             layer,
@@ -273,9 +273,9 @@ fn shade(surfaces: &[Surface], size: usize, own: &Shadows, light: &Light) -> Vec
 }
 
 impl Reflection {
-    fn new(layer: &Layer, object: &Placed<'_>, size: usize) -> Self {
+    fn new(layer: &Layer, object: &Placed<'_>, size: usize, rough: f32) -> Self {
         let [x0, y0, width, height] = layer.area.map(|v| v / SAMPLES);
-        let pad = (size / 24).max(2);
+        let pad = ((size as f32 / 24.0 * (0.6 + 0.8 * rough)) as usize).max(2);
         let (left, top) = (x0.saturating_sub(pad), y0.saturating_sub(pad));
         let right = (x0 + width + pad).min(size);
         let bottom = (y0 + height + pad).min(size);
@@ -297,8 +297,9 @@ impl Reflection {
                 }
             }
         }
-        // What is farther from the floor is mirrored less sharply.
+        // What is farther from the floor is mirrored less sharply, the less so the clearer the mirror is.
         let radius = (pad / 3).max(1);
+        let (at_foot, above) = (0.1 + 0.5 * rough, 0.6 + 2.8 * rough);
         let soft = smeared(&sharp, area, radius);
         let tall = object.height().max(1e-4);
         let pixels = sharp
@@ -307,7 +308,7 @@ impl Reflection {
             .zip(&raised)
             .map(|((a, b), &h)| {
                 let t = if a[3] > 0.0 {
-                    (0.25 + 2.0 * h / tall).clamp(0.0, 1.0)
+                    (at_foot + above * h / tall).clamp(0.0, 1.0)
                 } else {
                     1.0
                 };

@@ -26,6 +26,8 @@ pub struct Panel {
     receives: bool,
     /// Reflectance seen from straight above; 0 for a matte surface.
     gloss: f32,
+    /// How blurred what it mirrors is, 0 for a clear mirror to 1.
+    rough: f32,
     light: Vec<V3>,
 }
 
@@ -41,6 +43,7 @@ impl Panel {
             paint,
             receives: false,
             gloss: 0.0,
+            rough: 0.0,
             light: Vec::new(),
         }
     }
@@ -57,9 +60,10 @@ impl Panel {
         self
     }
 
-    /// The same, as glossy as `gloss` seen from straight above.
-    pub fn glossy(mut self, gloss: f32) -> Self {
+    /// The same, as glossy as `gloss` seen from straight above, its mirror blurred by `rough` (0 to 1).
+    pub fn glossy(mut self, gloss: f32, rough: f32) -> Self {
         self.gloss = gloss;
+        self.rough = rough;
         self
     }
 
@@ -111,6 +115,8 @@ pub enum Around {
         blur: f32,
         /// Reflectance of the ground seen from straight above.
         gloss: f32,
+        /// How blurred what the ground mirrors is, 0 to 1.
+        rough: f32,
     },
     /// A part of a photograph, fixed to the frame: left, top, width and height in 0..1.
     Photo {
@@ -275,8 +281,18 @@ impl Set {
                 .all(|panel| panel.hit(from, sun.direction).is_none())
     }
 
-    /// Display colour seen from `from` along `ray`, as in a blurred mirror.
-    fn mirrored(&self, from: V3, ray: V3, light: &Light) -> V3 {
+    /// How blurred what the ground mirrors is, 0 for a clear mirror to 1.
+    pub fn roughness(&self) -> f32 {
+        let panels = self.panels.iter().filter(|p| p.gloss > 0.0);
+        let ground = match self.around {
+            Around::Dome { rough, .. } => rough,
+            _ => 0.0,
+        };
+        panels.map(|p| p.rough).reduce(f32::max).unwrap_or(ground)
+    }
+
+    /// Display colour seen from `from` along `ray`, as in a mirror blurred by `rough`.
+    fn mirrored(&self, from: V3, ray: V3, rough: f32, light: &Light) -> V3 {
         let hit = self
             .panels
             .iter()
@@ -293,7 +309,7 @@ impl Set {
                 ..
             } => {
                 let [u, v] = position(dome(from, ray, *centre, *radius));
-                picture.sample(u, v, 4.0).0
+                picture.sample(u, v, 1.5 + 5.0 * rough).0
             }
             Around::Plain(colour) => *colour,
             Around::Photo { .. } => tone(light.radiance(ray)),
@@ -360,7 +376,7 @@ impl Set {
             if panel.gloss > 0.0 {
                 let fresnel = schlick(panel.gloss, slant_of(panel.normal, ray));
                 let back = sub(ray, scale(panel.normal, 2.0 * dot(panel.normal, ray)));
-                colour = mix(colour, self.mirrored(p, back, light), fresnel);
+                colour = mix(colour, self.mirrored(p, back, panel.rough, light), fresnel);
             }
             return colour;
         }
@@ -434,7 +450,7 @@ impl Set {
             panel: 255,
             depth: f32::INFINITY,
         };
-        let mut gloss = 0.0;
+        let (mut gloss, mut rough) = (0.0, 0.0);
         if let Some((i, t, s, u)) = self.nearest(eye, ray) {
             let panel = &self.panels[i];
             surface.point = add(eye, scale(ray, t));
@@ -443,7 +459,7 @@ impl Set {
             surface.blocks = !panel.receives;
             surface.panel = i as u8;
             surface.depth = t * dot(ray, camera.forward());
-            gloss = panel.gloss;
+            (gloss, rough) = (panel.gloss, panel.rough);
             if panel.receives {
                 surface.sky = panel.ambient(s, u);
                 if self.sunlit(surface.point, light) {
@@ -457,9 +473,10 @@ impl Set {
                     radius,
                     floor: true,
                     gloss: g,
+                    rough: r,
                     ..
                 } => {
-                    gloss = *g;
+                    (gloss, rough) = (*g, *r);
                     ground(eye, ray, *centre, *radius)
                 }
                 Around::Photo { .. } => ground(eye, ray, eye, f32::MAX),
@@ -479,7 +496,7 @@ impl Set {
         if gloss > 0.0 && surface.receives && surface.normal[1] > 0.9 {
             surface.fresnel = schlick(gloss, slant_of(surface.normal, ray));
             let back = [ray[0], -ray[1], ray[2]];
-            surface.mirrored = self.mirrored(surface.point, back, light);
+            surface.mirrored = self.mirrored(surface.point, back, rough, light);
         }
         surface
     }

@@ -74,6 +74,7 @@ impl Site<'_> {
             } else {
                 0.0
             },
+            rough: rng.random(),
         };
         let lamp = Lamp::of_panorama(pack, at, [0.5, 1.1], rng)
             .unwrap_or_else(|| Lamp::made(rng, [1.0; 3]));
@@ -154,7 +155,7 @@ impl Site<'_> {
         };
         let floor = Panel::level(0.0, [-far, back, far, far], surface(pack, tile, 1.0, rng))
             .receiving()
-            .glossy(gloss);
+            .glossy(gloss, rng.random());
         let height = far;
         let wall = Panel::new(
             [-far, 0.0, back],
@@ -214,7 +215,9 @@ impl Site<'_> {
         };
         let edge = Paint::Pattern(Pattern::plain(scale(paint.mean(), 0.8), rng));
         let mut panels = vec![
-            Panel::level(0.0, top, paint).receiving().glossy(gloss),
+            Panel::level(0.0, top, paint)
+                .receiving()
+                .glossy(gloss, rng.random()),
             Panel::new(
                 [top[0], -thick, top[3]],
                 [[top[2] - top[0], 0.0, 0.0], [0.0, thick, 0.0]],
@@ -252,6 +255,7 @@ impl Site<'_> {
                     // The background is out of focus.
                     blur: rng.random_range(0.0..2.2),
                     gloss: 0.0,
+                    rough: 0.0,
                 }
             }
             None => {
@@ -324,7 +328,7 @@ impl Site<'_> {
         };
         let gloss = if rng.random_bool(0.3) { 0.04 } else { 0.0 };
         let mut panels = vec![
-            level(0.0).receiving().glossy(gloss),
+            level(0.0).receiving().glossy(gloss, rng.random()),
             ceiling(height),
             strip(-thick, thick, edge.clone()),
             strip(height, thick, edge.clone()),

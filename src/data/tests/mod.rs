@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::caption::{Caption, Draft};
 use super::plan::{Input as Slot, Task, Weights};
 use super::record::{MAGIC, MAX_INPUTS, PICTURE, Record, header, place, record_bytes};
 use super::sample::Maker;
@@ -336,7 +337,7 @@ fn tokens_decode_to_the_text() {
 fn captions_name_only_pictures_that_are_there() {
     let (_dir, pack) = pack(Split::Train);
     let even = Task::ALL.map(|t| t.name()).join(",");
-    let maker = Maker::weighted(pack, None, SIZE, 11, Weights::parse(&even).unwrap()).unwrap();
+    let maker = Maker::weighted(pack, None, 32, 11, Weights::parse(&even).unwrap()).unwrap();
     let mut tasks = std::collections::HashSet::new();
     let mut phrases = std::collections::HashSet::new();
     for index in 0..600 {
@@ -380,6 +381,33 @@ fn purpose(input: Slot) -> Purpose {
         Slot::Map(kind) => Purpose::Control(kind),
         Slot::Mask | Slot::MaskFrom => Purpose::Control(ControlKind::Mask),
     }
+}
+
+#[test]
+fn a_caption_gives_up_what_adds_little_before_it_is_cut() {
+    let draft = Draft {
+        caption: Caption {
+            tags: vec!["realistic style", "static scenario"],
+            base: "Put the crate of IMG2 into IMG1.".to_owned(),
+        },
+        extra: Some("It should look natural.".to_owned()),
+    };
+    let words = |text: &str| text.split_whitespace().count();
+    let fitted = |most: usize| {
+        let fits = |text: &str| Ok::<bool, ()>(words(text) <= most);
+        draft.clone().fitted(fits).unwrap().text()
+    };
+    let base = "Put the crate of IMG2 into IMG1.";
+    let whole = format!("Realistic style; static scenario. {base} It should look natural.");
+    assert_eq!(fitted(15), whole);
+    assert_eq!(
+        fitted(14),
+        format!("Realistic style; static scenario. {base}")
+    );
+    assert_eq!(fitted(10), format!("Realistic style. {base}"));
+    assert_eq!(fitted(7), base);
+    // What names pictures stays whole in any case.
+    assert_eq!(fitted(3), base);
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! What each task's samples are.
 
-use super::super::make::thresholded;
+use super::super::make::{Studio, thresholded};
 use super::super::mask::{Style, styled};
 use super::super::plan::{Planner, Side, Task, Weights, generator};
 use super::super::record::{DEPTH, EDGES, Input, MASK, MAX_INPUTS, PICTURE, Record, record_bytes};
 use super::super::sample::Maker;
-use super::super::staging::staged;
+use super::super::staging::{Relation, area, is_known, staged};
 use super::{SIZE, records_of};
 use crate::doc::perceive::MapKind;
 use crate::doc::poisson::{FILL_REACH, widened};
 use crate::doc::{ControlKind, Level, Plane, Role};
+use crate::world::clip::ChangeKind;
 use crate::world::depth::{edges, nearness};
 use crate::world::frame::Renderer;
 use crate::world::pack::Split;
@@ -128,7 +129,7 @@ fn depth_is_brighter_where_it_is_nearer() {
         let mut order: Vec<usize> = (0..SIZE * SIZE).collect();
         order.sort_by(|&a, &b| frame.depth[a].total_cmp(&frame.depth[b]));
         assert!(order.windows(2).all(|w| map[w[0]] >= map[w[1]]));
-        // Known everywhere but beside a table or a shelf; an object is before what is behind it.
+        // Known everywhere but beside a table; an object is before what is behind it.
         let mut empty = staged.target.clone();
         empty.actors.iter_mut().for_each(|a| a.present = false);
         let empty = Renderer::new(&staged.stage).frame(&empty).unwrap();
@@ -175,10 +176,11 @@ fn edges_are_where_lightness_changes() {
 
 #[test]
 fn the_words_for_maps_are_among_the_captions() {
+    // Captions are made of what is filmed, so of small pictures here.
     for (kind, task) in MapKind::ALL.into_iter().zip(["segment", "depth", "edges"]) {
         let (_dir, pack) = pack(Split::Train);
         let weights = Weights::parse(task).unwrap();
-        let maker = Maker::weighted(pack, None, SIZE, 3, weights).unwrap();
+        let maker = Maker::weighted(pack, None, 32, 3, weights).unwrap();
         let asked = (0..200)
             .filter_map(|i| Some(maker.caption(i)?.1.base))
             .find(|base| {
@@ -337,6 +339,100 @@ fn artists_masks_hold_the_object_and_stay_near_it() {
             }
         }
     }
+}
+
+#[test]
+fn what_is_given_for_beyond_the_edges_is_there() {
+    let (_dir, pack) = pack(Split::Train);
+    let planner = Planner::new(&pack, Weights::parse("outpaint").unwrap()).unwrap();
+    let studio = Studio {
+        pack: &pack,
+        planner: &planner,
+        size: SIZE,
+    };
+    let (mut given, mut unlisted) = (0, 0);
+    for index in 0..60 {
+        let plan = planner.plan(&pack, 23, index, 0);
+        let rng = &mut generator(plan.seed, index, 0);
+        let Some(pictures) = studio.pictures(&plan, rng) else {
+            continue;
+        };
+        if !pictures.facts.outside {
+            continue;
+        }
+        let hole = pictures.hole.unwrap();
+        let pairs = pictures.object.iter().zip(hole.values());
+        let inside = pairs.filter(|(o, h)| **o >= 128 && **h >= 128).count();
+        let whole = area(&pictures.object);
+        if plan.assets > 0 {
+            assert!(inside * 10 >= whole * 6, "{inside} of {whole}");
+            let kept = hole.values().iter().filter(|&&h| h < 128).count();
+            assert!(kept * 11 > SIZE * SIZE, "{kept} pixels are left");
+            given += 1;
+        }
+        // A list names what is in the hole for the greater part.
+        let listed = pictures.facts.listed.contains(&0);
+        assert_eq!(listed, inside * 2 >= whole);
+        unlisted += usize::from(!listed);
+    }
+    assert!(given > 5 && unlisted > 3, "{given} {unlisted}");
+}
+
+#[test]
+fn behind_is_what_another_hides() {
+    let (_dir, pack) = pack(Split::Train);
+    let planner = Planner::new(&pack, Weights::parse("text_to_image").unwrap()).unwrap();
+    let mut seen = std::collections::HashSet::new();
+    for index in 0..120 {
+        let plan = planner.plan(&pack, 29, index, 0);
+        let Some(staged) = staged(&pack, &plan, SIZE, &mut generator(plan.seed, index, 0)) else {
+            continue;
+        };
+        assert!(staged.facts.relation.is_none() && staged.facts.objects.len() == 1);
+        let frame = Renderer::new(&staged.stage).frame(&staged.target).unwrap();
+        let others: Vec<usize> = (1..staged.target.actors.len())
+            .filter(|&i| is_known(&frame, i))
+            .collect();
+        let facts = staged.facts.filmed(&staged.target, &frame, 0, None);
+        assert_eq!(facts.objects.len(), 1 + others.len());
+        assert_eq!(facts.listed, (0..facts.objects.len()).collect::<Vec<_>>());
+        let Some((relation, _)) = facts.relation else {
+            assert!(others.is_empty());
+            continue;
+        };
+        let other = others[0];
+        let hidden = |of: usize, by: usize| {
+            let both = frame.amodal[of].iter().zip(&frame.visible[by]);
+            let both = both.filter(|(a, v)| **a >= 128 && **v >= 128).count();
+            both as f32 / area(&frame.amodal[of]) as f32
+        };
+        match relation {
+            Relation::Behind => assert!(hidden(0, other) >= 0.08),
+            Relation::Front => assert!(hidden(other, 0) >= 0.08),
+            _ => assert!(hidden(0, other) < 0.09 && hidden(other, 0) < 0.09),
+        }
+        seen.insert(format!("{relation:?}"));
+    }
+    assert!(seen.len() >= 4, "{seen:?}");
+}
+
+#[test]
+fn poses_change_where_a_pose_is_to_change() {
+    let (_dir, pack) = pack(Split::Train);
+    let planner = Planner::new(&pack, Weights::parse("frame2frame").unwrap()).unwrap();
+    let mut posed = 0;
+    for index in 0..200 {
+        let plan = planner.plan(&pack, 31, index, 0);
+        if plan.change != ChangeKind::Posed {
+            continue;
+        }
+        assert!(pack.objects[plan.subject()].files.len() > 1);
+        if let Some(staged) = staged(&pack, &plan, SIZE, &mut generator(plan.seed, index, 0)) {
+            assert_eq!(staged.subject, 0);
+            posed += 1;
+        }
+    }
+    assert!(posed >= 5, "{posed} of 200");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::camera::Camera;
 use super::casting::{Casting, generator};
 use super::clip::{ChangeKind, changed, clip};
 use super::command::video;
+use super::footprint::Footprint;
 use super::frame::Renderer;
 use super::lamp::Lamp;
 use super::mesh::Mesh;
@@ -11,6 +12,8 @@ use super::occlusion::{Shadows, left};
 use super::pack::{Pack, Split};
 use super::placed::{Finish, Placed, Pose};
 use super::raster::{Layer, Lighting};
+use super::set::Around;
+use super::sizes::guessed_height;
 use super::stage::{Backdrop, Part, Shot, Stage, Where, Wish};
 
 use self::pack::{cube, pack};
@@ -195,6 +198,155 @@ fn objects_stand_and_do_not_touch() {
 }
 
 #[test]
+fn rooms_hold_what_stands_in_them() {
+    let (_dir, mut pack) = pack(Split::Train);
+    pack.panoramas[0].indoor = true;
+    let mut seen = 0;
+    for seed in 0..80 {
+        let rng = &mut generator(seed, 5, 0);
+        let Some(stage) = Stage::new(&pack, &wish(Backdrop::Panorama(0), &[0, 1]), SIZE, rng)
+        else {
+            continue;
+        };
+        let Around::Dome { centre, radius, .. } = &stage.set.around else {
+            unreachable!("a panorama is a dome")
+        };
+        assert_eq!(*radius, 2.5 * centre[1]);
+        let corner = |p: [f32; 2]| (p[0] - centre[0]).hypot(p[1] - centre[2]);
+        for at in 0..stage.first.actors.len() {
+            let actor = &stage.first.actors[at];
+            let mesh = stage.mesh(actor).unwrap();
+            let corners = Footprint::of(&mesh, actor).corners();
+            assert!(corners.into_iter().all(|p| corner(p) <= *radius));
+            assert!(stage.fits(&stage.first, at, 1.0), "{seed} {at}");
+        }
+        let mut shot = stage.first.clone();
+        shot.actors[0].foot = [centre[0] + radius, 0.0, centre[2]];
+        assert!(!stage.fits(&shot, 0, 100.0));
+        seen += 1;
+    }
+    assert!(seen > 20, "{seen}");
+    // Too large for a room, and nothing stands before a photograph without ground.
+    pack.photos[0].ground = false;
+    let casting = Casting::new(&pack).unwrap();
+    let backdrops = |reach: f32| -> Vec<Backdrop> {
+        (0..200)
+            .map(|seed| casting.backdrop(reach, false, &mut generator(seed, 6, 0)))
+            .collect()
+    };
+    let panorama = |b: &Backdrop| matches!(b, Backdrop::Panorama(_));
+    assert!(!backdrops(1.6).iter().any(panorama));
+    assert!(backdrops(1.4).iter().any(panorama));
+    let photo = |b: &Backdrop| matches!(b, Backdrop::Photo(_));
+    assert!(!backdrops(1.4).iter().any(photo));
+}
+
+#[test]
+fn all_about_a_shelf_has_a_depth_and_light() {
+    let (_dir, pack) = pack(Split::Train);
+    let mut seen = 0;
+    for seed in 0..30 {
+        let rng = &mut generator(seed, 7, 0);
+        let Some(stage) = Stage::new(&pack, &wish(Backdrop::Shelf, &[0]), SIZE, rng) else {
+            continue;
+        };
+        let light = stage.lamp.light(0.0, &stage.first.camera);
+        let view = stage.set.view(&stage.first.camera, SIZE, &light);
+        for (surface, colour) in view.surfaces.iter().zip(&view.colours) {
+            assert!(surface.depth.is_finite() && surface.panel != 255, "{seed}");
+            assert!(colour.iter().all(|c| *c > 0.0));
+        }
+        seen += 1;
+    }
+    assert!(seen > 10, "{seen}");
+}
+
+#[test]
+fn what_would_topple_lies() {
+    let cut = |inside: &dyn Fn(f32, f32) -> bool| {
+        let picture = image::RgbaImage::from_fn(64, 64, |x, y| {
+            let alpha = if inside(x as f32, y as f32) { 255 } else { 0 };
+            image::Rgba([200, 120, 60, alpha])
+        });
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        picture
+            .write_to(&mut bytes, image::ImageFormat::Png)
+            .unwrap();
+        bytes.into_inner()
+    };
+    // A bar from the lower left to the upper right, and a disc.
+    let bar = cut(&|x, y| (x + y - 63.0).abs() < 8.0 && (8.0..56.0).contains(&x));
+    let disc = cut(&|x, y| (x - 31.5).hypot(y - 31.5) < 24.0);
+    let lying = Mesh::from_cutout(&bar, false).unwrap();
+    assert!(lying.lies && lying.relief && !lying.faces());
+    let [x, y, z] = lying.extent();
+    assert!(y < 0.25 && (0.4..0.6).contains(&x) && (0.4..0.6).contains(&z));
+    // Its front faces up, and it is centred on its foot.
+    assert!(lying.normals.iter().all(|n| n[1] > 0.0));
+    let sum: f32 = lying.positions.iter().map(|p| p[2]).sum();
+    assert!((sum / lying.positions.len() as f32).abs() < 0.01);
+    for mesh in [
+        Mesh::from_cutout(&bar, true).unwrap(),
+        Mesh::from_cutout(&disc, false).unwrap(),
+    ] {
+        assert!(!mesh.lies && mesh.faces());
+        assert!(mesh.extent()[1] > 0.8);
+    }
+}
+
+#[test]
+fn names_tell_heights() {
+    for (name, category, height) in [
+        ("horse head", "animal", 0.6),
+        ("horse", "animal", 1.8),
+        ("carousel horse", "object", 1.4),
+        ("tokyo tower", "object", 18.0),
+        ("table tennis paddle and ball", "object", 0.25),
+        ("bathtub", "object", 1.0),
+        ("coin", "object", 0.035),
+        ("ant", "animal", 0.03),
+        ("whale", "animal", 4.0),
+        // Whole words alone: no ant is in a plant.
+        ("plant", "object", 0.2),
+        ("unheard of", "food", 0.1),
+    ] {
+        assert_eq!(guessed_height(name, category), height, "{name}");
+    }
+}
+
+#[test]
+fn glass_is_where_it_is_however_faint() {
+    let mut mesh = Mesh::from_glb(&cube()).unwrap();
+    let (_dir, pack) = pack(Split::Train);
+    let camera = Camera::new([0.0, 0.5, 4.0], 0.0, 0.0, 0.6, 32.0);
+    let lamp = Lamp::studio(&pack, &mut generator(1, 0, 0), 0.0, [0.9, 1.0]);
+    let light = lamp.light(0.0, &camera);
+    let mut drawn = |alpha: f32| {
+        mesh.materials[0].colour[3] = alpha;
+        let object = Placed::new(&mesh, Pose::default(), 1.0, [0.0; 3]);
+        let shadows = Shadows::new(&object, &light);
+        let lighting = Lighting {
+            light: &light,
+            own: &shadows,
+            others: &[],
+            surround: [1.0; 3],
+            sunlit: &|_| true,
+        };
+        let layer = Layer::draw(&object, &camera, 32, &lighting, false);
+        let all = || (0..64 * 64).map(|i| (i % 64, i / 64));
+        let outline: Vec<f32> = all().map(|(x, y)| layer.outline(x, y)).collect();
+        let solid = all().filter(|&(x, y)| layer.near(x, y) > 0.0).count();
+        (outline, solid)
+    };
+    let (whole, all) = drawn(1.0);
+    let (glass, few) = drawn(0.2);
+    assert!(all > 500 && few < all / 2);
+    assert_eq!(whole, glass);
+    // What can't be seen at all is not there.
+    assert!(drawn(0.0).0.iter().all(|&near| near == 0.0));
+}
+
+#[test]
 fn what_reaches_behind_the_camera_is_clipped() {
     let mut mesh = Mesh::from_glb(&cube()).unwrap();
     for p in &mut mesh.positions {
@@ -293,6 +445,24 @@ fn a_change_changes_what_it_says() {
         }
     }
     assert_eq!(seen.len(), ChangeKind::ALL.len());
+}
+
+#[test]
+fn a_rougher_floor_mirrors_less_sharply() {
+    let (_dir, pack) = pack(Split::Train);
+    // How many neighbours in what the floor shows of the object differ much.
+    let steps = |rough: f32| {
+        let mut stage = stage(&pack, &wish(Backdrop::Floor(None), &[0]), 1);
+        stage.set.panels[0] = stage.set.panels[0].clone().glossy(0.5, rough);
+        assert_eq!(stage.set.roughness(), rough);
+        let frame = Renderer::new(&stage).frame(&stage.first).unwrap();
+        (0..SIZE * SIZE - 1)
+            .map(|i| (frame.effect[i][1] - frame.effect[i + 1][1]).unsigned_abs())
+            .filter(|step| *step > 12)
+            .count()
+    };
+    let (clear, rough) = (steps(0.0), steps(1.0));
+    assert!(clear > rough, "{clear} {rough}");
 }
 
 #[test]
