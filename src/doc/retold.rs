@@ -298,7 +298,6 @@ mod tests {
                 base: "",
                 tags: &[],
                 tags_set: false,
-                tags_set: false,
                 mode,
                 masked: true,
                 regions: Vec::new(),
