@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::doc::job::JobError;
+use crate::io::console::Misuse;
 use crate::io::metadata::RecipeError;
 use crate::io::{PictureError, SaveError};
 
@@ -53,7 +54,6 @@ macro_rules! failures {
 
 failures!(
     PictureError,
-    SaveError,
     RecipeError,
     JobError,
     crate::io::mask::MaskSizeError,
@@ -61,8 +61,23 @@ failures!(
     crate::model::ModelError
 );
 
+impl From<SaveError> for CliError {
+    fn from(error: SaveError) -> Self {
+        match error {
+            SaveError::NoReader(_) => Self::ClosedPipe,
+            error => Self::failure(error),
+        }
+    }
+}
+
 impl From<anyhow::Error> for CliError {
     fn from(error: anyhow::Error) -> Self {
+        if error.is::<Misuse>() {
+            return Self::Usage(format!("{error:#}"));
+        }
+        if let Some(SaveError::NoReader(_)) = error.downcast_ref() {
+            return Self::ClosedPipe;
+        }
         // The whole chain in one sentence: what was done, then why it failed.
         Self::Failure(format!("{error:#}"))
     }
