@@ -225,7 +225,7 @@ pub struct RunArgs {
     /// file are numbered FILE-1.png, FILE-2.png, …
     #[arg(long, value_name = "FILE|DIR")]
     pub out: PathBuf,
-    /// Write what the model sees at every step into this folder
+    /// Write what the model sees at every step into this folder; files that are there stay
     #[arg(long, value_name = "DIR")]
     pub previews: Option<PathBuf>,
     /// Print the results as JSON

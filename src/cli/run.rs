@@ -18,7 +18,7 @@ use super::target::Target;
 use crate::doc::{Job, JobSpec, Role};
 use crate::engine::{Loader, ModelLoader};
 use crate::io::metadata::Recipe;
-use crate::io::{metadata, names};
+use crate::io::{metadata, names, save};
 use crate::model::FloatType;
 use crate::pipeline::event::{JobEvent, OutputPicture};
 use crate::pipeline::generator::{Cancel, Family, Generator, GeneratorInfo};
@@ -85,6 +85,13 @@ pub fn run(run: Run<'_>, target: &Target) -> Result<(), CliError> {
     let count = job.spec.outputs * only.map_or(job.spec.joint, |_| 1);
     target.refuse_to_replace(count, &protected)?;
     target.prepare(args, count)?;
+    let when = jiff::Zoned::now().datetime();
+    if let Target::Folder(folder) = target {
+        // The last name is the longest; not every file system takes 255 bytes.
+        let seed = job.spec.seed.saturating_add(u64::from(job.spec.outputs));
+        let last = names::result_name(&document, when, seed, job.spec.outputs * job.spec.joint);
+        save::check_name(&folder.join(last))?;
+    }
     if target.is_jpeg() {
         warnings.push(
             "a JPEG holds no recipe, so it can't be made again by `inlay rerun`: let --out end in .png to keep it"
@@ -121,7 +128,7 @@ pub fn run(run: Run<'_>, target: &Target) -> Result<(), CliError> {
     let mut results = Results {
         target,
         document: &document,
-        when: jiff::Zoned::now().datetime(),
+        when,
         spec: &spec,
         count,
         only,
