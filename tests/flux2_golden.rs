@@ -11,8 +11,9 @@ use candle_core::{D, DType, Device, Tensor};
 use flux2::{Goldens, check, differences, model, none, rewritten, single, text_shards};
 use inlay::model::flux2::{
     ChatTokenizer, Compute, RopeTable, TextEncoder, TextTokens, Transformer, Vae, mu,
-    picture_places, reference_time, sigmas, text_places,
+    picture_places, reference_time, text_places,
 };
+use inlay::sampler::times;
 
 /// Absolute, in f32: blocks and embeddings.
 const BLOCKS: f32 = 1e-4;
@@ -166,7 +167,7 @@ fn the_small_decoder() {
 }
 
 #[test]
-fn sigmas_and_mu_for_all_sizes() {
+fn the_shift_and_a_jobs_times_for_all_sizes() {
     let g = Goldens::load();
     let sizes = |key: &str| -> (usize, usize) {
         let (s, n) = key.split_once(',').unwrap();
@@ -185,7 +186,10 @@ fn sigmas_and_mu_for_all_sizes() {
         let (s, n) = sizes(key);
         let expected = expected.as_array().unwrap();
         assert_eq!(expected.len(), n + 1);
-        for (a, b) in sigmas(s, n).iter().zip(expected) {
+        // As a job takes them.
+        let found = times(n as u32, mu(s, n).exp());
+        assert_eq!(found.len(), n + 1);
+        for (a, b) in found.iter().zip(expected) {
             assert!((a - b.as_f64().unwrap()).abs() < 1e-6, "{key}");
         }
         seen += 1;

@@ -11,14 +11,14 @@ use inlay::doc::mask::Combine;
 use inlay::doc::retold::{self, Asked};
 use inlay::doc::{Document, Edit, Level, Mask, Picture};
 use inlay::model::flux2::{
-    Compute, Files, Klein, Residency, RopeTable, Transformer, Vae, from_tokens, picture_places,
-    reference_time, sigmas, text_places, to_tokens,
+    Compute, Files, Klein, Residency, RopeTable, Transformer, Vae, from_tokens, mu, picture_places,
+    reference_time, text_places, to_tokens,
 };
 use inlay::pipeline::flux2::Flux2Generator;
 use inlay::pipeline::generator::Cancel;
 use inlay::pipeline::{self, event::JobEvent};
 use inlay::sampler::guidance::mix;
-use inlay::sampler::{Guidance, Masked, first_step, integrate};
+use inlay::sampler::{Guidance, Masked, first_step, integrate, times};
 
 /// Absolute, of latents after several steps in f32.
 const LATENTS: f32 = 2e-4;
@@ -88,7 +88,7 @@ fn run(
     guidance: f64,
     masked: Option<&Masked>,
 ) -> Tensor {
-    let times = sigmas(TOKENS, steps);
+    let times = times(steps as u32, mu(TOKENS, steps).exp());
     let times = &times[first_step(steps as u32, strength)..];
     let weights = Guidance {
         text: guidance,
@@ -205,7 +205,7 @@ fn masked_modification_starts_later() {
     let net = net();
     let case = Case::new(&net, &g, true);
     let masked = masked("modify", &g);
-    let times = sigmas(TOKENS, 4);
+    let times = times(4, mu(TOKENS, 4).exp());
     let t = times[first_step(4, 0.75)];
     let clean = to_tokens(&g["canvas.latent"]).unwrap();
     let start = ((&g["modify.noise"] * t).unwrap() + (clean * (1.0 - t)).unwrap()).unwrap();

@@ -101,6 +101,42 @@ fn what_is_no_model_is_refused_in_words() {
 }
 
 #[test]
+fn a_light_model_belongs_to_its_model() {
+    let (data, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut config = inlay::model::tiny_config(inlay::model::AttentionKind::Cached);
+    config.light = Some(inlay::model::LightConfig {
+        c0: 4,
+        n0: 1,
+        c1: 6,
+        n1: 1,
+        c2: 8,
+        n2: 1,
+        c3: 8,
+        n3: 1,
+    });
+    inlay::model::random_folder(&config, 1, own.path()).unwrap();
+    let store = store(data.path(), Places::default());
+    store.add(own.path(), Some("lit")).unwrap();
+    let entries = std::fs::read_dir(own.path()).unwrap();
+    let bytes: u64 = entries.map(|e| e.unwrap().metadata().unwrap().len()).sum();
+    let rows = store.list().unwrap();
+    let row = rows.iter().find(|row| row.name == "lit").unwrap();
+    assert_eq!(row.bytes, Some(bytes));
+    let is_good = || {
+        let found = store.verify("lit", &never, &mut quietly);
+        found.is_ok_and(|found| found.is_good())
+    };
+    assert!(is_good());
+    let light = own.path().join(inlay::model::LIGHT_FILE);
+    let mut weights = std::fs::read(&light).unwrap();
+    *weights.last_mut().unwrap() ^= 1;
+    std::fs::write(&light, weights).unwrap();
+    assert!(!is_good());
+    std::fs::remove_file(&light).unwrap();
+    assert!(!is_good());
+}
+
+#[test]
 fn a_model_of_the_built_in_family_is_added_too() {
     let (data, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let config = inlay::model::tiny_config(inlay::model::AttentionKind::Cached);

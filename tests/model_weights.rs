@@ -396,7 +396,7 @@ fn devices() {
     let text = "tpu".parse::<DeviceKind>().unwrap_err().to_string();
     assert_eq!(
         text,
-        "there is no device \"tpu\": choose auto, cpu, cuda or metal"
+        "there is no device “tpu”, use auto, cpu, cuda or metal"
     );
     if !cfg!(feature = "cuda") {
         let text = open_device(DeviceKind::Cuda).unwrap_err().to_string();

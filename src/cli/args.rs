@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::error::CliError;
 use crate::data::command::DataCommand;
 use crate::doc::job::BlendSpec;
 use crate::eval::collages::CollagesArgs;
 use crate::eval::command::EvalArgs;
+use crate::io::console;
+use crate::model::{DeviceKind, FloatType};
 use crate::world::command::{WorldBenchArgs, WorldCommand};
 
 /// Put objects into pictures: an editor, and the same jobs without a window.
@@ -95,29 +98,39 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "TAGS", default_value = "auto")]
     pub context: String,
     /// How many outputs, each from its own noise
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
     pub outputs: u32,
     /// Pictures in each output, which the prompt calls RES1, RES2, …: "also give its mask as RES2"
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
     pub joint: u32,
     /// Seed of the first output; the next ones count up
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true, value_parser = console::whole)]
     pub seed: u64,
     /// Denoising steps; the model's own number if left out
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
     pub steps: Option<u32>,
     /// Guidance by the text; 1 is none, the model's own if left out
-    #[arg(long, value_name = "G")]
+    #[arg(long, value_name = "G", allow_negative_numbers = true)]
     pub guidance_text: Option<f32>,
     /// Guidance by the reference pictures; 1 is none
-    #[arg(long, value_name = "G", default_value_t = super::plan::GUIDANCE)]
+    #[arg(long, value_name = "G", default_value_t = super::plan::GUIDANCE, allow_negative_numbers = true)]
     pub guidance_image: f32,
     /// How masked regions come about: edit (the whole canvas is drawn anew), insert (filled from noise) or context
     /// (the same with the surroundings in view); chosen by the job if left out. For FLUX.2
     #[arg(long, value_name = "MODE")]
     pub mode: Option<String>,
     /// How much of what is there may change, 0.05 to 1; chosen by the job if left out
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub strength: Option<f32>,
     /// Size of a new picture, for jobs without a canvas
     #[arg(long, value_name = "WxH")]
@@ -134,13 +147,13 @@ pub struct GenerateArgs {
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct JoinArgs {
     /// Width of the soft edge around what is masked, as a share of its size
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     pub feather: Option<f32>,
     /// How far that edge is moved outwards, inwards if negative, in the same unit
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     pub grow: Option<f32>,
     /// How far objects take on the light that was found, 0 to 1; at 0 they keep their own colours
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     pub relight: Option<f32>,
     /// Leave the result's colours as they are, without matching them to the canvas
     #[arg(long)]
@@ -178,13 +191,13 @@ pub struct PerceiveArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Seed of the noise
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true, value_parser = console::whole)]
     pub seed: u64,
     /// Denoising steps; the model's own number if left out
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
     pub steps: Option<u32>,
     /// Guidance by the text; 1 is none, the model's own if left out
-    #[arg(long, value_name = "G")]
+    #[arg(long, value_name = "G", allow_negative_numbers = true)]
     pub guidance_text: Option<f32>,
     /// Where and how to run
     #[command(flatten)]
@@ -212,12 +225,30 @@ pub struct RunArgs {
     /// file are numbered FILE-1.png, FILE-2.png, …
     #[arg(long, value_name = "FILE|DIR")]
     pub out: PathBuf,
-    /// Write what the model sees at every step into this folder
+    /// Write what the model sees at every step into this folder; files that are there stay
     #[arg(long, value_name = "DIR")]
     pub previews: Option<PathBuf>,
     /// Print the results as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+impl RunArgs {
+    /// The device.
+    ///
+    /// # Errors
+    /// A usage error that names the devices.
+    pub fn device(&self) -> Result<DeviceKind, CliError> {
+        self.device.parse().map_err(CliError::usage)
+    }
+
+    /// The type to compute in.
+    ///
+    /// # Errors
+    /// A usage error that names the types.
+    pub fn dtype(&self) -> Result<FloatType, CliError> {
+        self.dtype.parse().map_err(CliError::usage)
+    }
 }
 
 /// Arguments of `inlay inspect`.
@@ -287,7 +318,7 @@ pub struct Flux2BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=4))]
     pub references: u32,
     /// Outputs that are made at once
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8), allow_negative_numbers = true)]
     pub outputs: u32,
     /// Double and single blocks, for machines on which 5,20 (7.8 GB in half precision) are too many
     #[arg(long, value_name = "D,S", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=40))]

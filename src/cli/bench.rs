@@ -1,11 +1,12 @@
 //! `inlay bench`: how fast a model is on this machine.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::args::{BenchArgs, Flux2BenchArgs};
 use super::error::CliError;
 use super::output::{self, Progress};
-use super::plan;
 use crate::engine::ModelSource;
 use crate::engine::latency::{self, Latency};
 use crate::model::bench::{self, BenchOptions, BenchReport};
@@ -25,10 +26,15 @@ struct Figures {
 
 /// Measures; prints JSON if asked for, else a table.
 pub fn run(args: &BenchArgs) -> Result<(), CliError> {
-    let kind = plan::device(&args.device)?;
+    let kind = args.device.parse().map_err(CliError::usage)?;
     let device = model::open_device(kind)?;
     let model = super::models::source(args.model.as_deref())?;
     let source = match &model {
+        source if source.path().is_some_and(is_other_file) => {
+            return Err(CliError::usage(
+                "this is no model: name a model folder with --model",
+            ));
+        }
         source if source.path().is_some_and(flux2::is_flux2) => {
             return Err(CliError::usage(
                 "this is a FLUX.2 model, its steps are measured by `inlay bench flux2`",
@@ -67,9 +73,17 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     output::table(&table(&figures.model, &figures.cancelling))
 }
 
+/// A file that does not even look like weights.
+fn is_other_file(path: &Path) -> bool {
+    let weights = ["safetensors", "gguf"];
+    let is =
+        |extension: &std::ffi::OsStr| weights.iter().any(|w| extension.eq_ignore_ascii_case(w));
+    path.is_file() && !path.extension().is_some_and(is)
+}
+
 /// Measures a step of FLUX.2; prints JSON if asked for, else a line.
 pub fn run_flux2(args: &Flux2BenchArgs) -> Result<(), CliError> {
-    let device = model::open_device(plan::device(&args.device)?)?;
+    let device = model::open_device(args.device.parse().map_err(CliError::usage)?)?;
     if !args.size.is_multiple_of(16) {
         return Err(CliError::Usage(format!(
             "--size {} is no multiple of 16",
@@ -91,7 +105,7 @@ pub fn run_flux2(args: &Flux2BenchArgs) -> Result<(), CliError> {
         outputs: args.outputs as usize,
         blocks,
         repeats: args.repeats as usize,
-        dtype: plan::dtype(&args.dtype)?,
+        dtype: args.dtype.parse().map_err(CliError::usage)?,
     };
     let progress = Progress::new();
     let report = flux2::bench::run(&device, &options, &mut |what| progress.message(what))?;

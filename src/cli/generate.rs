@@ -7,6 +7,7 @@ use super::args::GenerateArgs;
 use super::error::CliError;
 use super::plan::{self, Plan};
 use super::run::{self, Run};
+use super::target::Target;
 use crate::doc::job::{hash_mask, hash_picture};
 use crate::doc::{Job, Picture, Role};
 use crate::io::{self, cutout, names};
@@ -21,9 +22,9 @@ pub fn run(args: &GenerateArgs) -> Result<(), CliError> {
 /// # Errors
 /// As [`run`].
 pub fn run_plan(args: &GenerateArgs, plan: Plan, maps: bool) -> Result<(), CliError> {
-    plan::device(&args.run.device)?;
-    plan::dtype(&args.run.dtype)?;
-    let target = run::prepared_target(&args.run)?;
+    args.run.device()?;
+    args.run.dtype()?;
+    let target = Target::of(&args.run.out, args.run.out.is_dir())?;
     let document = match &args.canvas {
         Some(canvas) => names::stem_of(canvas),
         None => String::new(),
@@ -35,6 +36,7 @@ pub fn run_plan(args: &GenerateArgs, plan: Plan, maps: bool) -> Result<(), CliEr
             job,
             document,
             protected,
+            only: None,
             warnings,
             maps,
             args: &args.run,

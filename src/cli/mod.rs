@@ -15,8 +15,10 @@ mod models;
 mod output;
 mod perceive;
 pub mod plan;
+mod previews;
 mod rerun;
 mod run;
+mod target;
 
 use std::process::ExitCode;
 

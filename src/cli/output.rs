@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::error::CliError;
+use crate::io::console::line;
 
 /// Prints a value as indented JSON.
 ///
@@ -37,11 +38,6 @@ fn print(text: &str) -> Result<(), CliError> {
                 crate::io::error::plain(&error)
             )),
         })
-}
-
-/// Prints a line to stderr; if stderr is gone there is nobody to tell.
-fn line(text: &str) {
-    let _ = writeln!(stderr().lock(), "{text}");
 }
 
 /// Prints why a command failed.

@@ -1,13 +1,12 @@
 //! From options to a checked job, without touching a file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::args::GenerateArgs;
 use super::error::CliError;
 use crate::doc::job::{JOB_VERSION, JobInput, JobRegion, MaskedMode, MaskedSpec, Solver};
 use crate::doc::prompt::parse_tags;
 use crate::doc::{ControlKind, JobSpec, Level, Purpose};
-use crate::model::{DeviceKind, FloatType};
 
 /// Guidance where none is asked for: the model as it was trained, one pass a step.
 pub const GUIDANCE: f32 = 1.0;
@@ -21,15 +20,6 @@ pub struct Plan {
     pub inputs: Vec<PathBuf>,
     /// The files of [`JobSpec::regions`].
     pub masks: Vec<PathBuf>,
-}
-
-/// Where results go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// To this file, or to it with numbers if there are several.
-    File(PathBuf),
-    /// Into this folder, under names made of document, time and seed.
-    Folder(PathBuf),
 }
 
 /// Reads the options of `inlay generate`.
@@ -138,55 +128,6 @@ pub fn parse_mode(name: &str) -> Result<MaskedMode, CliError> {
                 "there is no mode “{name}”, use edit, insert or context"
             ))
         })
-}
-
-/// The device of the options.
-///
-/// # Errors
-/// A usage error that names the devices.
-pub fn device(name: &str) -> Result<DeviceKind, CliError> {
-    let word = name.to_lowercase();
-    let known = DeviceKind::ALL.into_iter().find(|kind| kind.name() == word);
-    known.ok_or_else(|| {
-        CliError::Usage(format!(
-            "there is no device “{name}”, use auto, cpu, cuda or metal"
-        ))
-    })
-}
-
-/// The type to compute in of the options.
-///
-/// # Errors
-/// A usage error that names the types.
-pub fn dtype(name: &str) -> Result<FloatType, CliError> {
-    let word = name.to_lowercase();
-    let known = FloatType::ALL.into_iter().find(|kind| kind.name() == word);
-    known.ok_or_else(|| {
-        CliError::Usage(format!(
-            "there is no type “{name}” to compute in, use auto, f32, f16 or bf16"
-        ))
-    })
-}
-
-/// Whether `--out` is a file or a folder: what is a folder, ends as one, or has no extension, is one.
-///
-/// # Errors
-/// A usage error for an extension that is no picture's.
-pub fn target(out: &Path, is_folder: bool) -> Result<Target, CliError> {
-    let text = out.to_string_lossy();
-    if is_folder || text.ends_with(['/', std::path::MAIN_SEPARATOR]) {
-        return Ok(Target::Folder(out.into()));
-    }
-    let extension = out
-        .extension()
-        .map(|extension| extension.to_string_lossy().to_lowercase());
-    match extension.as_deref() {
-        None => Ok(Target::Folder(out.into())),
-        Some("png" | "jpg" | "jpeg") => Ok(Target::File(out.into())),
-        Some(_) => Err(CliError::Usage(format!(
-            "results are PNG or JPEG files, let --out end in .png or .jpg, or name a folder: {text}"
-        ))),
-    }
 }
 
 /// "640x480" as width and height.
@@ -455,19 +396,6 @@ mod tests {
             complaint("--prompt x --relight 2"),
             "the relighting is 2: use 0 to 1"
         );
-    }
-
-    #[test]
-    fn files_and_folders_are_told_apart() {
-        let of = |text: &str, is_folder| target(Path::new(text), is_folder).ok();
-        let file = |text: &str| Some(Target::File(text.into()));
-        let folder = |text: &str| Some(Target::Folder(text.into()));
-        assert_eq!(of("a.png", false), file("a.png"));
-        assert_eq!(of("a/b.JPG", false), file("a/b.JPG"));
-        assert_eq!(of("a.png", true), folder("a.png"));
-        assert_eq!(of("out/", false), folder("out/"));
-        assert_eq!(of("out", false), folder("out"));
-        assert_eq!(of("out.webp", false), None);
     }
 
     #[test]

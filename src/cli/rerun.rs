@@ -9,6 +9,7 @@ use super::error::CliError;
 use super::models;
 use super::plan::{parse_image, parse_mode, parse_size};
 use super::run::{self, Run};
+use super::target::Target;
 use crate::doc::job::{JobInput, Solver, hash_mask, hash_picture};
 use crate::doc::prompt::parse_tags;
 use crate::doc::{Job, JobSpec, Level, Picture, Plane, Role};
@@ -19,11 +20,15 @@ use crate::model::EMBEDDED_NAME;
 pub fn run(args: &RerunArgs) -> Result<(), CliError> {
     let recipe = metadata::read(&args.file)?;
     let mut spec = recipe.job;
-    // This one picture again: of several outputs the one in the file, by its own seed.
+    // This one picture again: of several outputs the one in the file, by its own seed; of joint pictures, which the
+    // model can only make together, that one is kept.
     spec.seed = recipe.seed;
     spec.outputs = 1;
+    let mut only = (spec.joint > 1).then_some(recipe.joint);
     for change in &args.set {
-        set(&mut spec, change)?;
+        if set(&mut spec, change)? == "joint" {
+            only = None;
+        }
     }
     spec.validate().map_err(CliError::usage)?;
     let mut run_args = args.run.clone();
@@ -38,9 +43,9 @@ pub fn run(args: &RerunArgs) -> Result<(), CliError> {
         )));
     }
     let replaced = replacements(&args.inputs, spec.inputs.len())?;
-    super::plan::device(&run_args.device)?;
-    super::plan::dtype(&run_args.dtype)?;
-    let target = run::prepared_target(&run_args)?;
+    run_args.device()?;
+    run_args.dtype()?;
+    let target = Target::of(&run_args.out, run_args.out.is_dir())?;
     let mut protected = vec![args.file.clone()];
     let mut warnings = Vec::new();
     let mut pictures = Vec::new();
@@ -70,6 +75,7 @@ pub fn run(args: &RerunArgs) -> Result<(), CliError> {
             job,
             document,
             protected,
+            only,
             warnings,
             maps: false,
             args: &run_args,
@@ -82,8 +88,8 @@ pub fn run(args: &RerunArgs) -> Result<(), CliError> {
 const KEYS: &str = "seed, steps, outputs, joint, prompt, context, guidance_text, guidance_image, solver, level, \
                     size, feather, grow, colour_match, keep_detail, relight, mode, strength";
 
-/// Changes one thing of a recipe.
-fn set(spec: &mut JobSpec, change: &str) -> Result<(), CliError> {
+/// Changes one thing of a recipe, and gives its name.
+fn set(spec: &mut JobSpec, change: &str) -> Result<String, CliError> {
     let Some((key, value)) = change.split_once('=') else {
         return Err(CliError::Usage(format!(
             "--set “{change}” has no value, write KEY=VALUE, such as seed=2"
@@ -130,7 +136,7 @@ fn set(spec: &mut JobSpec, change: &str) -> Result<(), CliError> {
             )));
         }
     }
-    Ok(())
+    Ok(key)
 }
 
 fn parse<T: FromStr>(key: &str, value: &str) -> Result<T, CliError> {

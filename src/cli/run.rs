@@ -1,6 +1,6 @@
 //! Running a job from the command line: model, progress, results, cancelling.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -13,14 +13,16 @@ use super::args::RunArgs;
 use super::error::CliError;
 use super::models;
 use super::output::{self, Progress};
-use super::plan::{self, Target};
-use crate::doc::{Job, JobSpec, Picture, Role};
+use super::previews::Previews;
+use super::target::Target;
+use crate::doc::{Job, JobSpec, Role};
 use crate::engine::{Loader, ModelLoader};
 use crate::io::metadata::Recipe;
 use crate::io::{metadata, names, save};
-use crate::pipeline::event::{JobEvent, OutputPicture, Preview};
+use crate::model::FloatType;
+use crate::pipeline::event::{JobEvent, OutputPicture};
 use crate::pipeline::generator::{Cancel, Family, Generator, GeneratorInfo};
-use crate::pipeline::{self, PipelineError, RunOptions, used_otherwise};
+use crate::pipeline::{self, PipelineError, RunOptions};
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -54,40 +56,14 @@ pub struct Run<'a> {
     pub document: String,
     /// Files that no result may replace.
     pub protected: Vec<PathBuf>,
+    /// Only this one of the joint pictures is kept, for a recipe of one.
+    pub only: Option<u32>,
     /// Said before the job begins.
     pub warnings: Vec<String>,
     /// The job is one for models that make maps, and no other will do.
     pub maps: bool,
     /// The options.
     pub args: &'a RunArgs,
-}
-
-/// Where results go, found to be writable before minutes are spent.
-///
-/// # Errors
-/// A usage error for a name that is no picture's; a failure for a place that can't be written.
-pub fn prepared_target(args: &RunArgs) -> Result<Target, CliError> {
-    let target = plan::target(&args.out, args.out.is_dir())?;
-    match &target {
-        Target::File(file) => {
-            // A device takes what it is given; everything else needs a folder to stand in.
-            if std::fs::metadata(file).map_or(true, |metadata| metadata.is_file()) {
-                let folder = file
-                    .parent()
-                    .filter(|folder| !folder.as_os_str().is_empty());
-                save::check_folder(folder.unwrap_or(Path::new(".")))?;
-            }
-        }
-        Target::Folder(folder) => {
-            save::make_folder(folder)?;
-            save::check_folder(folder)?;
-        }
-    }
-    if let Some(previews) = &args.previews {
-        save::make_folder(previews)?;
-        save::check_folder(previews)?;
-    }
-    Ok(target)
 }
 
 /// Loads the model, runs the job, writes each result as soon as it is there.
@@ -99,17 +75,32 @@ pub fn run(run: Run<'_>, target: &Target) -> Result<(), CliError> {
         mut job,
         document,
         protected,
-        warnings,
+        only,
+        mut warnings,
         maps,
         args,
     } = run;
     let started = Instant::now();
     let mut progress = Progress::new();
+    let count = job.spec.outputs * only.map_or(job.spec.joint, |_| 1);
+    target.refuse_to_replace(count, &protected)?;
+    target.prepare(args, count)?;
+    let when = jiff::Zoned::now().datetime();
+    if let Target::Folder(folder) = target {
+        // The last name is the longest; not every file system takes 255 bytes.
+        let seed = job.spec.seed.saturating_add(u64::from(job.spec.outputs));
+        let last = names::result_name(&document, when, seed, job.spec.outputs * job.spec.joint);
+        save::check_name(&folder.join(last))?;
+    }
+    if target.is_jpeg() {
+        warnings.push(
+            "a JPEG holds no recipe, so it can't be made again by `inlay rerun`: let --out end in .png to keep it"
+                .to_owned(),
+        );
+    }
     for warning in &warnings {
         progress.warning(warning);
     }
-    let count = job.spec.outputs * job.spec.joint;
-    refuse_to_replace(target, count, &protected)?;
     let interrupt = Interrupt::watch()?;
     progress.message("loading the model");
     let mut generator = load_generator(args, &interrupt.cancel)?;
@@ -119,28 +110,35 @@ pub fn run(run: Run<'_>, target: &Target) -> Result<(), CliError> {
             generator.info().name
         )));
     }
-    let mut warnings = warnings;
-    complete(&mut job.spec, generator.info(), &mut |warning| {
+    let info = generator.info().clone();
+    if args.dtype()? != FloatType::Auto && info.family == Family::UniReal {
+        let warning = format!("{} does not know --dtype: it changes nothing", info.name);
         progress.warning(&warning);
         warnings.push(warning);
-    });
+    }
+    complete(&mut job.spec, &info);
     job.validate()?;
     // Masks that the recipe can't hold would make the result impossible to repeat, but not worthless.
-    let spec = job
+    let mut spec = job
         .recipe(|mask| Ok::<_, std::convert::Infallible>(crate::io::mask::to_text(mask)))
         .unwrap_or_else(|never| match never {});
+    // Only in the recipe: by what the job says the pipeline tells that it was made with another model.
+    spec.model = info.name;
+    spec.model_hash = info.hash;
     let mut results = Results {
         target,
         document: &document,
-        when: jiff::Zoned::now().datetime(),
+        when,
         spec: &spec,
         count,
+        only,
         saved: Vec::new(),
     };
     let options = RunOptions {
         previews: args.previews.is_some(),
         focus: None,
     };
+    let mut previews = args.previews.as_deref().map(Previews::new);
     let (mut failure, mut sent) = (None, None);
     let mut on_event = |event| {
         match event {
@@ -154,15 +152,13 @@ pub fn run(run: Run<'_>, target: &Target) -> Result<(), CliError> {
                 step, steps, eta, ..
             } => progress.step(step, steps, eta),
             JobEvent::Preview(preview) => {
-                let written = args
-                    .previews
-                    .as_deref()
-                    .map(|dir| write_preview(dir, &preview));
+                let written = previews.as_mut().map(|previews| previews.write(&preview));
                 if let Some(Err(error)) = written {
                     progress.warning(&error.to_string());
                 }
             }
-            JobEvent::Output(output) => match results.save(&output) {
+            JobEvent::Output(output) if only.is_some_and(|only| only != output.joint) => {}
+            JobEvent::Output(output) => match results.keep(&output) {
                 Ok(line) => progress.saved(&line),
                 // Nothing that follows could be kept either.
                 Err(error) => {
@@ -206,7 +202,7 @@ pub fn run(run: Run<'_>, target: &Target) -> Result<(), CliError> {
 }
 
 /// What only the model knows.
-fn complete(spec: &mut JobSpec, info: &GeneratorInfo, warn: &mut dyn FnMut(String)) {
+fn complete(spec: &mut JobSpec, info: &GeneratorInfo) {
     if spec.steps == 0 {
         spec.steps = info.default_steps;
     }
@@ -217,58 +213,15 @@ fn complete(spec: &mut JobSpec, info: &GeneratorInfo, warn: &mut dyn FnMut(Strin
     if spec.size.is_none() && !has_canvas {
         spec.size = Some([info.resolution; 2]);
     }
-    if let Some(how) = used_otherwise(&spec.model_hash, &info.hash) {
-        warn(format!("the recipe was made with {how}"));
-    } else if !spec.model_hash.is_empty() && spec.model_hash != info.hash {
-        warn(format!(
-            "the recipe was made with other weights of the model “{}”, the result will differ",
-            spec.model
-        ));
-    }
-    spec.model = info.name.clone();
-    spec.model_hash = info.hash.clone();
 }
 
 fn load_generator(args: &RunArgs, cancel: &Cancel) -> Result<Box<dyn Generator>, CliError> {
     let source = models::source_with(args.model.as_deref(), args.vae.as_deref())?;
-    let loader = ModelLoader::new(plan::device(&args.device)?);
-    let mut loader = loader.computing_in(plan::dtype(&args.dtype)?);
+    let mut loader = ModelLoader::new(args.device()?).computing_in(args.dtype()?);
     loader
         .load(&source, cancel, &mut |_, _| {})
         .map(|loaded| loaded.generator)
         .map_err(CliError::Failure)
-}
-
-/// No result may take the place of a picture it is made from.
-fn refuse_to_replace(target: &Target, count: u32, protected: &[PathBuf]) -> Result<(), CliError> {
-    let Target::File(file) = target else {
-        return Ok(());
-    };
-    let real = |path: &Path| std::fs::canonicalize(path).ok();
-    for n in 1..=count {
-        let result = file_of(file, n, count);
-        let taken = real(&result).is_some_and(|result| {
-            protected
-                .iter()
-                .any(|path| real(path).as_ref() == Some(&result))
-        });
-        if taken {
-            return Err(CliError::Usage(format!(
-                "the result would replace a picture it is made from, choose another --out: {}",
-                result.display()
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// The file of the n-th of `count` results.
-fn file_of(file: &Path, n: u32, count: u32) -> PathBuf {
-    if count == 1 {
-        file.to_path_buf()
-    } else {
-        names::numbered(file, n)
-    }
 }
 
 struct Results<'a> {
@@ -277,23 +230,24 @@ struct Results<'a> {
     when: jiff::civil::DateTime,
     spec: &'a JobSpec,
     count: u32,
+    only: Option<u32>,
     saved: Vec<SavedOutput>,
 }
 
 impl Results<'_> {
     /// Writes a result and gives the line that says so.
-    fn save(&mut self, output: &OutputPicture) -> Result<String, CliError> {
+    fn keep(&mut self, output: &OutputPicture) -> Result<String, CliError> {
         let recipe = Recipe::new(self.spec.clone(), output.index, output.joint, output.seed);
         let picture = &output.picture;
         let n = output.index * self.spec.joint + output.joint + 1;
-        let (file, word) = match self.target {
-            Target::File(file) => {
-                let file = file_of(file, n, self.count);
+        let nth = self.only.map_or(n, |_| output.index + 1);
+        let (file, word) = match (self.target, self.target.file(nth, self.count)) {
+            (_, Some(file)) => {
                 let word = if file.is_file() { "replaced" } else { "saved" };
                 metadata::write(&file, picture, Some(&recipe))?;
                 (file, word)
             }
-            Target::Folder(folder) => {
+            (Target::File(folder) | Target::Folder(folder), None) => {
                 let name = names::result_name(self.document, self.when, output.seed, n);
                 let bytes = metadata::encode_png(picture, Some(&recipe))
                     .map_err(|error| crate::io::SaveError::Encode(error, folder.join(&name)))?;
@@ -311,51 +265,6 @@ impl Results<'_> {
         });
         Ok(line)
     }
-}
-
-/// Side of a latent cell in a written preview, in pixels.
-const PREVIEW_SCALE: u32 = 8;
-
-/// Writes the estimates of one step as `step-001-1.png`, one file for each output that has begun.
-fn write_preview(folder: &Path, preview: &Preview) -> Result<(), CliError> {
-    for (n, latent) in (1..).zip(&preview.outputs) {
-        if let Some(picture) = latent
-            .as_ref()
-            .and_then(|latent| preview_picture(latent, preview.shape, &preview.latent_rgb))
-        {
-            let file = folder.join(format!("step-{:03}-{n}.png", preview.step));
-            metadata::write(&file, &picture, None)?;
-        }
-    }
-    Ok(())
-}
-
-/// rgb = M · [z; 1] at every cell, enlarged; `None` if the sizes do not fit together.
-fn preview_picture(latent: &[f32], shape: [usize; 3], matrix: &[[f32; 3]]) -> Option<Picture> {
-    let [channels, rows, columns] = shape;
-    let cells = rows * columns;
-    if latent.len() != channels * cells || matrix.len() != channels + 1 {
-        return None;
-    }
-    let mut rgba = Vec::with_capacity(cells * 4);
-    let (weights, bias) = (&matrix[..channels], matrix[channels]);
-    for cell in 0..cells {
-        let mut rgb = bias;
-        for (c, row) in weights.iter().enumerate() {
-            let value = latent[c * cells + cell];
-            for (sum, weight) in rgb.iter_mut().zip(row) {
-                *sum += weight * value;
-            }
-        }
-        rgba.extend(rgb.map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8));
-        rgba.push(255);
-    }
-    let (width, height) = (columns as u32, rows as u32);
-    let small = image::RgbaImage::from_raw(width, height, rgba)?;
-    let (width, height) = (width * PREVIEW_SCALE, height * PREVIEW_SCALE);
-    let filter = image::imageops::FilterType::Triangle;
-    let large = image::imageops::resize(&small, width, height, filter);
-    Picture::from_rgba(width, height, large.into_raw())
 }
 
 /// How often the watcher looks whether Ctrl+C was pressed.
@@ -415,36 +324,5 @@ impl Drop for Interrupt {
             // It can only have ended; a panic in it has been reported.
             let _ = watcher.join();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_preview_is_the_matrix_applied_to_every_cell() {
-        // Two channels, one row of two cells.
-        let matrix = [[1.0, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 0.2]];
-        let latent = [1.0, 0.0, 0.0, 2.0];
-        let picture = preview_picture(&latent, [2, 1, 2], &matrix).expect("a picture");
-        assert_eq!((picture.width(), picture.height()), (16, 8));
-        assert_eq!(picture.pixel(0, 0), [255, 0, 51, 255]);
-        assert_eq!(picture.pixel(15, 7), [0, 255, 51, 255]);
-        assert!(preview_picture(&latent, [3, 1, 2], &matrix).is_none());
-    }
-
-    #[test]
-    fn several_results_are_numbered_and_never_replace_their_inputs() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let input = folder.path().join("a-2.png");
-        std::fs::write(&input, b"x").expect("written");
-        let target = Target::File(folder.path().join("a.png"));
-        let protected = vec![input];
-        assert!(refuse_to_replace(&target, 1, &protected).is_ok());
-        assert!(matches!(
-            refuse_to_replace(&target, 2, &protected),
-            Err(CliError::Usage(_))
-        ));
     }
 }

@@ -1,10 +1,10 @@
 //! The `inlay data` commands.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
 
 use super::sample::Maker;
@@ -13,6 +13,8 @@ use super::tokens;
 use super::video::frames::films;
 use super::video::samples::{Words, samples};
 use super::video::shard::Shards;
+use crate::io::console::{self, Misuse};
+use crate::io::{SaveError, save};
 use crate::world::pack::{Pack, Split, splits};
 
 /// What `inlay data` makes without the pipeline.
@@ -37,10 +39,10 @@ pub struct SourceArgs {
     #[arg(long, value_name = "DIR")]
     pub pack: PathBuf,
     /// Side of the pictures in pixels: a multiple of 16 from 32 to 512
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, allow_negative_numbers = true, value_parser = console::side)]
     pub size: usize,
     /// Seed of the stream
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = console::whole)]
     pub seed: u64,
     /// Which part of the pack
     #[arg(long, value_enum, default_value = "train")]
@@ -89,7 +91,7 @@ pub struct SheetArgs {
     #[arg(long, default_value_t = 8)]
     pub count: u64,
     /// The PNG to write
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(console::png))]
     pub out: PathBuf,
 }
 
@@ -106,10 +108,10 @@ pub struct VideoArgs {
     #[arg(long, value_name = "FILE")]
     pub tokenizer: Option<PathBuf>,
     /// Side of the pictures in pixels: a multiple of 16 from 32 to 512
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, allow_negative_numbers = true, value_parser = console::side)]
     pub size: usize,
     /// Frames taken of a second of film
-    #[arg(long, default_value_t = 4.0)]
+    #[arg(long, default_value_t = 4.0, allow_negative_numbers = true, value_parser = console::rate)]
     pub rate: f32,
     /// What moves, such as "red car"
     #[arg(long, value_name = "WORDS")]
@@ -118,7 +120,7 @@ pub struct VideoArgs {
     #[arg(long, value_name = "TEXT")]
     pub caption: Option<String>,
     /// Seed of what is left to chance
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = console::whole)]
     pub seed: u64,
     /// Samples in a shard
     #[arg(long, default_value_t = 1000)]
@@ -135,7 +137,7 @@ pub struct CaptionsArgs {
     #[arg(long, default_value_t = 1000)]
     pub count: u64,
     /// Seed of the stream
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = console::whole)]
     pub seed: u64,
     /// Which part of the pack
     #[arg(long, value_enum, default_value = "train")]
@@ -161,8 +163,8 @@ pub fn run(command: DataCommand) -> anyhow::Result<()> {
 /// # Errors
 /// A pack or tokenizer that can't be read, or task weights that can't be understood.
 pub fn maker(source: &SourceArgs, tokenizer: Option<&Path>) -> anyhow::Result<Maker> {
-    let pack = Pack::open(&source.pack, source.split)?;
     let weights = weights(source.tasks.as_deref())?;
+    let pack = Pack::open(&source.pack, source.split)?;
     Maker::weighted(pack, tokenizer, source.size, source.seed, weights)
 }
 
@@ -176,18 +178,16 @@ fn weights(given: Option<&str>) -> anyhow::Result<Weights> {
             .with_context(|| format!("{given} can't be read; name a JSON file of task weights"))?;
         return Weights::parse(&text);
     }
-    Weights::parse(given)
+    Weights::parse(given).map_err(|error| Misuse(format!("{error:#}")).into())
 }
 
 fn stream(args: &StreamArgs) -> anyhow::Result<()> {
     let maker = maker(&args.source, Some(&args.tokenizer))?;
     let (count, workers) = (args.count, args.source.workers);
     match &args.out {
-        Some(path) => {
-            let file = File::create(path)
-                .with_context(|| format!("{} can't be written", path.display()))?;
-            super::stream::write(&maker, count, workers, &mut BufWriter::new(file))
-        }
+        Some(path) => into_file(path, |mut out| {
+            super::stream::write(&maker, count, workers, &mut out)
+        }),
         None => super::stream::write(
             &maker,
             count,
@@ -197,22 +197,48 @@ fn stream(args: &StreamArgs) -> anyhow::Result<()> {
     }
 }
 
+/// Writes a file whose content is made meanwhile. It takes its place when it is whole; a device, such as /dev/stdout,
+/// gets the bytes as they come.
+///
+/// # Errors
+/// What `content` says, or [`SaveError`] where a write failed; then a file that was there is as it was.
+pub fn into_file(
+    path: &Path,
+    content: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut failure = None;
+    let saved = save::replace_with(path, |out| {
+        content(out).map_err(|error| match error.downcast::<io::Error>() {
+            // Only a failed write is a bare error of the system; others come with what was being done.
+            Ok(error) => error,
+            Err(error) => {
+                failure = Some(error);
+                io::Error::other("the content could not be made")
+            }
+        })
+    });
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(saved?),
+    }
+}
+
 fn sheet(args: &SheetArgs) -> anyhow::Result<()> {
+    save::check_file(&args.out)?;
     let maker = maker(&args.source, None)?;
     let mut records = Vec::new();
     super::stream::each(&maker, args.count, args.source.workers, |record| {
-        eprintln!("{:3}  {}", record.id, record.text);
+        console::line(&format!("{:3}  {}", record.id, record.text));
         records.push(record);
         Ok(())
     })?;
-    super::sheet::sheet(&records, args.source.size)
-        .save(&args.out)
-        .with_context(|| format!("{} can't be written", args.out.display()))
+    let sheet = super::sheet::sheet(&records, args.source.size);
+    Ok(crate::io::picture::write_png(&args.out, &sheet)?)
 }
 
 fn captions(args: &CaptionsArgs) -> anyhow::Result<()> {
-    let pack = Pack::open(&args.pack, args.split)?;
     let weights = weights(args.tasks.as_deref())?;
+    let pack = Pack::open(&args.pack, args.split)?;
     // Captions speak of what is filmed; for that small pictures will do.
     let maker = Maker::weighted(pack, None, 32, args.seed, weights)?;
     let mut out = BufWriter::new(io::stdout().lock());
@@ -239,14 +265,6 @@ fn split(args: &SplitArgs) -> anyhow::Result<()> {
 }
 
 fn video(args: &VideoArgs) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        args.size.is_multiple_of(16) && (32..=512).contains(&args.size),
-        "the size must be a multiple of 16 from 32 to 512"
-    );
-    anyhow::ensure!(
-        args.rate.is_finite() && args.rate > 0.0,
-        "the rate must be above 0 frames a second"
-    );
     let tokenizer = args.tokenizer.as_deref().map(tokens::open).transpose()?;
     let words = Words {
         object: args.object.clone(),
@@ -261,25 +279,25 @@ fn video(args: &VideoArgs) -> anyhow::Result<()> {
             record.tokens = tokens::tokens(tokenizer.as_ref(), &record.text)?;
             shards.add(&format!("{at:04}-{:06}", record.id), record)?;
         }
-        eprintln!(
+        console::line(&format!(
             "{}: {} samples of {} frames",
             film.name,
             records.len(),
             film.frames.len()
-        );
+        ));
     }
     let count = shards.finish()?;
-    eprintln!("{count} samples in {}", args.out.display());
+    console::line(&format!("{count} samples in {}", args.out.display()));
     Ok(())
 }
 
 /// A reader that has had enough closes the pipe: that is no failure.
 fn quiet(result: anyhow::Result<()>) -> anyhow::Result<()> {
+    let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
     match result {
         Err(error)
-            if error
-                .downcast_ref::<io::Error>()
-                .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) =>
+            if error.downcast_ref().is_some_and(closed)
+                || matches!(error.downcast_ref(), Some(SaveError::NoReader(_))) =>
         {
             Ok(())
         }

@@ -2,6 +2,7 @@
 
 mod masked;
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -199,9 +200,6 @@ pub enum JobError {
         "this recipe was made by a newer version of Inlay (its format is {0}, this program reads up to {JOB_VERSION}): update Inlay"
     )]
     Newer(u64),
-    /// The text is no recipe.
-    #[error("this is no Inlay recipe: {0}")]
-    Malformed(String),
     /// More inputs than there are IMG numbers.
     #[error(
         "a job takes {MAX_INPUTS} inputs at most, masks included, and this one has {0}: remove a picture or a mask"
@@ -235,12 +233,12 @@ pub enum JobError {
     OutOfRange {
         /// What the number sets.
         name: &'static str,
-        /// The number.
-        value: f64,
+        /// The number, as it is written: a single-precision number made a double has digits that nobody gave.
+        value: String,
         /// Least value.
-        low: f64,
+        low: String,
         /// Greatest value.
-        high: f64,
+        high: String,
     },
     /// The crop is empty or reaches beyond the canvas.
     #[error(
@@ -424,7 +422,7 @@ impl JobSpec {
         in_range("the growth of what is joined", self.blend.grow, -1.0, 1.0)?;
         in_range("the relighting", self.blend.relight, 0.0, 1.0)?;
         if let Some(strength) = self.masked.strength {
-            in_range("the strength", f64::from(strength), 0.05, 1.0)?;
+            in_range("the strength", strength, 0.05, 1.0)?;
         }
         if let Some([width, height]) = self.size {
             in_range("the width", width, 16, MAX_SIDE)?;
@@ -435,35 +433,9 @@ impl JobSpec {
         }
         Ok(())
     }
-
-    /// Indented JSON.
-    ///
-    /// # Errors
-    /// Only if a number cannot be written.
-    pub fn to_json(&self) -> Result<String, JobError> {
-        serde_json::to_string_pretty(self).map_err(|error| JobError::Malformed(error.to_string()))
-    }
-
-    /// Reads what [`JobSpec::to_json`] wrote, of this version or an older one.
-    ///
-    /// # Errors
-    /// A newer version, or text that is no recipe. The contents are not judged: see [`JobSpec::validate`].
-    pub fn from_json(json: &str) -> Result<Self, JobError> {
-        // The version first: a newer recipe may well have fields that this program can't read.
-        #[derive(Deserialize)]
-        struct Version {
-            version: u64,
-        }
-        let malformed = |error: serde_json::Error| JobError::Malformed(error.to_string());
-        let Version { version } = serde_json::from_str(json).map_err(malformed)?;
-        if version > u64::from(JOB_VERSION) {
-            return Err(JobError::Newer(version));
-        }
-        serde_json::from_str(json).map_err(malformed)
-    }
 }
 
-fn in_range<T: PartialOrd + Into<f64> + Copy>(
+fn in_range<T: PartialOrd + Display>(
     name: &'static str,
     value: T,
     low: T,
@@ -475,9 +447,9 @@ fn in_range<T: PartialOrd + Into<f64> + Copy>(
     }
     Err(JobError::OutOfRange {
         name,
-        value: value.into(),
-        low: low.into(),
-        high: high.into(),
+        value: value.to_string(),
+        low: low.to_string(),
+        high: high.to_string(),
     })
 }
 

@@ -1,5 +1,7 @@
 //! Pictures in memory.
 
+use super::Plane;
+
 /// A picture: RGBA, 8 bits a channel, straight (not premultiplied) alpha, sRGB, row-major.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
@@ -16,6 +18,9 @@ impl std::fmt::Debug for Picture {
 
 /// The longest side of any picture, in pixels.
 pub const MAX_SIDE: u32 = 16384;
+
+/// Values of alpha below this are taken for empty: soft shadows and the noise of lossy files.
+const VISIBLE: u8 = 8;
 
 impl Picture {
     /// A picture from `width · height · 4` bytes; `None` if the length or a side is wrong
@@ -72,6 +77,15 @@ impl Picture {
             self.pixels[at + 2],
             self.pixels[at + 3],
         ]
+    }
+
+    /// Bounds (x0, y0, x1, y1) of what shows, the far edges outside of it; `None` if nothing does.
+    pub fn visible_bounds(&self) -> Option<(u32, u32, u32, u32)> {
+        let alpha = self.pixels.iter().skip(3).step_by(4);
+        let shows = alpha
+            .map(|&alpha| if alpha >= VISIBLE { 255 } else { 0 })
+            .collect();
+        Plane::from_values(self.width, self.height, shows)?.bounds()
     }
 
     /// Whether any pixel is not fully opaque.

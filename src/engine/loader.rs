@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::message::ModelSource;
 use crate::model::flux2::{self, Compute, Estimate, Files, Fit, Klein, MemoryOf, Residency};
-use crate::model::{self, DeviceKind, FILES, FloatType, LIGHT_FILE, Source};
+use crate::model::{self, DeviceKind, FloatType, Source};
 use crate::pipeline::error::is_out_of_memory;
 use crate::pipeline::flux2::Flux2Generator;
 use crate::pipeline::generator::{Cancel, Generator};
@@ -181,9 +181,10 @@ fn name_of(folder: &Path) -> String {
 fn bytes_of(source: &Source) -> u64 {
     match source {
         Source::Embedded(files) => files.iter().map(|(_, bytes)| bytes.len() as u64).sum(),
-        Source::Folder(folder) => FILES
+        Source::Folder(folder) => source
+            .files()
+            .unwrap_or_default()
             .iter()
-            .chain([&LIGHT_FILE])
             .filter_map(|file| std::fs::metadata(folder.join(file)).ok())
             .map(|data| data.len())
             .sum(),

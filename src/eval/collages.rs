@@ -3,8 +3,6 @@
 //! The records of `inlay data stream` show whole pictures; here is what the program itself would show a model of them,
 //! by the same code: the crop around the region, the object laid at its level, the ground filled.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,7 +12,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::case::{Case, Settings};
-use crate::data::command::{SourceArgs, maker};
+use crate::data::command::{SourceArgs, into_file, maker};
 use crate::data::plan::Task;
 use crate::data::record::MAGIC;
 use crate::data::stream;
@@ -54,20 +52,17 @@ pub fn run(args: &CollagesArgs) -> anyhow::Result<()> {
     source.tasks.get_or_insert_with(|| TASKS.to_owned());
     let maker = maker(&source, None)?;
     let size = maker.size();
-    let file = File::create(&args.out)
-        .with_context(|| format!("{} can't be written", args.out.display()))?;
-    let mut out = BufWriter::new(file);
-    out.write_all(&header(size))?;
-    stream::each(&maker, args.count, source.workers, |record| {
-        let index = record.id;
-        let case = Case::from_record(&record, size)?;
-        if let Some(collage) = Collage::of(&case, index.is_multiple_of(GIVEN), size)? {
-            out.write_all(&collage.to_bytes())?;
-        }
-        Ok(())
-    })?;
-    out.flush()?;
-    Ok(())
+    into_file(&args.out, |out| {
+        out.write_all(&header(size))?;
+        stream::each(&maker, args.count, source.workers, |record| {
+            let index = record.id;
+            let case = Case::from_record(&record, size)?;
+            if let Some(collage) = Collage::of(&case, index.is_multiple_of(GIVEN), size)? {
+                out.write_all(&collage.to_bytes())?;
+            }
+            Ok(())
+        })
+    })
 }
 
 /// One record: what light is estimated from, and what it should make of it.

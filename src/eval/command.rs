@@ -4,8 +4,9 @@ use std::io::{ErrorKind, Write, stdout};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -21,7 +22,8 @@ use crate::data::plan::Task;
 use crate::data::sample::Maker;
 use crate::doc::Picture;
 use crate::doc::job::{BlendSpec, Solver};
-use crate::io::save;
+use crate::io::console::{self, Misuse};
+use crate::io::{picture, save};
 use crate::model::{self, DeviceKind, Source};
 use crate::pipeline::event::JobEvent;
 use crate::pipeline::generator::{Cancel, Generator};
@@ -68,25 +70,25 @@ pub struct EvalArgs {
     #[arg(long, value_name = "TASK")]
     pub task: Option<String>,
     /// Seed of the generated cases, and of the noise
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = console::whole)]
     pub seed: u64,
     /// Side of generated pictures in pixels: a multiple of 16 from 32 to 512
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, allow_negative_numbers = true, value_parser = console::side)]
     pub size: usize,
     /// Denoising steps [default: the model's]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub steps: Option<u32>,
     /// Guidance by the text; 1 is none
-    #[arg(long, value_name = "G", default_value_t = 1.0)]
+    #[arg(long, value_name = "G", default_value_t = 1.0, allow_negative_numbers = true, value_parser = console::guidance)]
     pub guidance_text: f32,
     /// Guidance by the reference pictures; 1 is none
-    #[arg(long, value_name = "G", default_value_t = 1.0)]
+    #[arg(long, value_name = "G", default_value_t = 1.0, allow_negative_numbers = true, value_parser = console::guidance)]
     pub guidance_image: f32,
     /// The solver
     #[arg(long, default_value = "euler", value_parser = ["euler", "heun"])]
     pub solver: String,
     /// Width of the soft edge, as a share of the region's √area
-    #[arg(long, default_value_t = BlendSpec::default().feather)]
+    #[arg(long, default_value_t = BlendSpec::default().feather, allow_negative_numbers = true, value_parser = console::share)]
     pub feather: f32,
     /// Don't match the result's colours to the canvas
     #[arg(long)]
@@ -114,7 +116,7 @@ pub struct EvalArgs {
     #[arg(long, default_value = "auto")]
     pub device: DeviceKind,
     /// Write a picture of the first cases to this PNG: canvas, asset, mask, naive, Poisson, model, target
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(console::png))]
     pub sheet: Option<PathBuf>,
     /// How many cases the sheet shows
     #[arg(long, value_name = "N", default_value_t = 12)]
@@ -151,20 +153,32 @@ struct Report<'a> {
 /// # Errors
 /// Cases, pack or model that can't be read, and files that can't be written.
 pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
-    let task = args.task.as_deref().map(task_named).transpose()?;
+    let task = args.task.as_deref().map(task_named).transpose();
+    let task = task.map_err(|error| Misuse(error.to_string()))?;
+    if args.cases.is_none() && args.generated.is_none() {
+        return Err(Misuse(NOTHING.into()).into());
+    }
     if let Some(dir) = &args.suite {
-        ensure!(args.cases.is_some() || args.generated.is_some(), NOTHING);
         let (mut generator, source) = load(args)?;
         let settings = settings(args, &generator);
         return suite::run(args, task, dir, &source, &mut generator, &settings);
     }
-    if let Some(task) = task {
-        ensure!(
-            TASKS.contains(&task),
-            "{} is judged with --suite DIR only: add it, or use {}",
-            task.name(),
-            TASKS.map(|task| task.name()).join(", ")
-        );
+    if let Some(task) = task.filter(|task| !TASKS.contains(task)) {
+        let usual = TASKS.map(|task| task.name()).join(", ");
+        let name = task.name();
+        let sentence = format!("{name} is judged with --suite DIR only: add it, or use {usual}");
+        return Err(Misuse(sentence).into());
+    }
+    // Judging takes minutes: whatever can't be written is told before.
+    for dir in [&args.write_cases, &args.write_results]
+        .into_iter()
+        .flatten()
+    {
+        save::make_folder(dir)?;
+        save::check_folder(dir)?;
+    }
+    if let Some(path) = &args.sheet {
+        save::check_file(path)?;
     }
     let cases = cases(args, task)?;
     if let Some(dir) = &args.write_cases {
@@ -266,7 +280,7 @@ fn cases(args: &EvalArgs, task: Option<Task>) -> anyhow::Result<Vec<Case>> {
             cases
         }
         (None, Some(count), Some(pack)) => generated(args, pack, count, task)?,
-        _ => bail!(NOTHING),
+        _ => return Err(Misuse(NOTHING.into()).into()),
     };
     ensure!(!cases.is_empty(), "there are no cases of this kind");
     Ok(cases)
@@ -384,7 +398,5 @@ fn write_sheet(
             model,
         })
         .collect();
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    sheet(&rows).write_to(&mut bytes, image::ImageFormat::Png)?;
-    Ok(save::replace(path, &bytes.into_inner())?)
+    Ok(picture::write_png(path, &sheet(&rows))?)
 }

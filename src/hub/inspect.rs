@@ -8,7 +8,7 @@ use super::message::{FLUX2, Memory};
 use crate::model::flux2::{
     Estimate, Files, Header, MemoryOf, Part, context_width, detect, text_width, transformer_width,
 };
-use crate::model::{CONFIG_FILE, Config, FILES, ModelError, Source};
+use crate::model::{CONFIG_FILE, ModelError, Source};
 
 /// Widths of the transformer by which the two sizes are told.
 const WIDTHS: [(usize, &str); 2] = [(3072, " 4B"), (4096, " 9B")];
@@ -43,10 +43,10 @@ pub(super) fn inspect(path: &Path) -> Result<Inspected> {
 /// A folder of the built-in model's family.
 fn unireal(folder: &Path) -> Result<Inspected> {
     let source = Source::Folder(folder.to_owned());
-    Config::from_json(&source.read(CONFIG_FILE)?)?;
-    let files: Vec<PathBuf> = FILES.iter().map(|file| folder.join(file)).collect();
+    let names = source.files()?;
+    let files: Vec<PathBuf> = names.iter().map(|file| folder.join(file)).collect();
     let mut bytes = 0;
-    for (name, path) in FILES.iter().zip(&files) {
+    for (name, path) in names.iter().zip(&files) {
         let length = std::fs::metadata(path).map_err(|error| ModelError::File {
             file: (*name).to_owned(),
             reason: crate::io::error::plain(&error),

@@ -18,7 +18,7 @@ use super::rows::built_in;
 use super::sum::Sum;
 use super::wanted::Wanted;
 use crate::model::flux2::{Files, Part};
-use crate::model::{self, EMBEDDED_NAME, FILES};
+use crate::model::{self, EMBEDDED_NAME};
 
 /// The user's models.
 #[derive(Debug)]
@@ -407,7 +407,7 @@ fn fingerprint(place: &Path) -> Result<String> {
         return Ok(Files::find(place)?.fingerprint()?);
     }
     let mut hasher = blake3::Hasher::new();
-    for file in FILES {
+    for file in model::Source::Folder(place.to_owned()).files()? {
         let path = place.join(file);
         let bytes = std::fs::read(&path).map_err(|error| HubError::read(&error, &path))?;
         hasher.update(&bytes);

@@ -1,9 +1,7 @@
 //! Objects freed from what surrounds them, so that they can be placed.
 
-use crate::doc::{Picture, Plane};
+use crate::doc::Picture;
 
-/// Values of alpha below this are taken for empty: soft shadows and the noise of lossy files.
-const VISIBLE: u8 = 8;
 /// The largest difference of any channel at which a pixel still counts as background.
 const NEAR: u8 = 24;
 /// The share of the border that must be near the border's median colour.
@@ -13,13 +11,7 @@ const OBJECT_SHARE: std::ops::RangeInclusive<f32> = 0.002..=0.98;
 
 /// The part of a picture that shows, cropped to the bounds of its alpha; `None` if nothing shows.
 pub fn crop_to_alpha(picture: &Picture) -> Option<Picture> {
-    let alpha = picture
-        .pixels()
-        .chunks_exact(4)
-        .map(|pixel| if pixel[3] >= VISIBLE { 255 } else { 0 })
-        .collect();
-    let (x0, y0, x1, y1) =
-        Plane::from_values(picture.width(), picture.height(), alpha)?.bounds()?;
+    let (x0, y0, x1, y1) = picture.visible_bounds()?;
     let row = picture.width() as usize * 4;
     let pixels = (y0..y1)
         .flat_map(|y| {

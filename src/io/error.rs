@@ -75,6 +75,12 @@ pub enum SaveError {
     /// The file name is not one.
     #[error("this path has no file name, add one: {}", .0.display())]
     NoName(PathBuf),
+    /// The system takes no name of that length.
+    #[error("the name of the file is too long, choose a shorter one: {}", .0.display())]
+    LongName(PathBuf),
+    /// What reads a pipe went away, which is its right.
+    #[error("the reader of the output is gone: {}", .0.display())]
+    NoReader(PathBuf),
     /// The picture could not be encoded.
     #[error("the picture can't be encoded ({0}): {path}", path = .1.display())]
     Encode(String, PathBuf),
@@ -105,7 +111,20 @@ impl SaveError {
                 Self::Full(path.into())
             }
             ErrorKind::AlreadyExists => Self::Exists(path.into()),
+            ErrorKind::InvalidFilename => Self::LongName(path.into()),
+            ErrorKind::BrokenPipe => Self::NoReader(path.into()),
             _ => Self::Write(plain(error), path.into()),
+        }
+    }
+
+    /// The error for a file that could not be made in `folder`, whatever its name.
+    pub fn in_folder(error: &std::io::Error, folder: &Path) -> Self {
+        match Self::from_write(error, &folder.join("result.png")) {
+            Self::NotWritable(_) => Self::NotWritable(folder.into()),
+            Self::Full(_) => Self::Full(folder.into()),
+            Self::LongName(_) => Self::LongName(folder.into()),
+            Self::Write(why, _) => Self::Write(why, folder.into()),
+            other => other,
         }
     }
 }

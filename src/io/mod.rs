@@ -4,6 +4,7 @@
 
 pub mod base64;
 mod colour;
+pub mod console;
 pub mod cutout;
 pub mod error;
 pub mod header;

@@ -8,8 +8,9 @@ use serde::{Serialize, Serializer};
 use super::error::SaveError;
 use super::save;
 
-/// The longest part of a document's name that is kept, in characters.
-const MAX_DOCUMENT: usize = 60;
+/// The longest part of a document's name that is kept, in bytes: file systems count those, mostly to 255, and time,
+/// seed and numbers follow.
+const MAX_DOCUMENT: usize = 150;
 
 /// The name of a result, without its folder. `n` counts from 1.
 pub fn result_name(document: &str, when: DateTime, seed: u64, n: u32) -> String {
@@ -65,6 +66,16 @@ pub fn numbered(path: &Path, n: u32) -> PathBuf {
     path.with_file_name(format!("{}-{n}{extension}", stem_of(path)))
 }
 
+/// Whether a PNG may be written under this name: one that ends so, or a device, which takes what it is given.
+pub fn takes_png(path: &Path) -> bool {
+    let named = path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
+    let device =
+        || std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+    named || device()
+}
+
 /// The document's name that a file suggests: its name without extension.
 pub fn stem_of(path: &Path) -> String {
     path.file_stem()
@@ -74,14 +85,14 @@ pub fn stem_of(path: &Path) -> String {
 
 /// A document's name as it may stand in a file name on every system; "untitled" if nothing is left.
 pub fn file_safe(name: &str) -> String {
-    let kept: String = name
+    let kept: String = name[..name.floor_char_boundary(MAX_DOCUMENT)]
         .chars()
         .map(|c| match c {
             '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' => '_',
+            // Some of these take two bytes, and none gets longer.
             c if c.is_control() => '_',
             c => c,
         })
-        .take(MAX_DOCUMENT)
         .collect();
     let kept = kept.trim_matches(|c: char| c == '.' || c.is_whitespace());
     if kept.is_empty() {
@@ -118,6 +129,34 @@ mod tests {
         assert_eq!(file_safe(""), "untitled");
         assert_eq!(file_safe("Größe 3"), "Größe 3");
         assert_eq!(file_safe(&"x".repeat(500)).len(), MAX_DOCUMENT);
+    }
+
+    #[test]
+    fn long_names_are_cut_between_characters_and_can_be_written() {
+        // Four bytes each: 60 of them would be 240, and with time and seed no file system would take them.
+        assert_eq!(file_safe(&"🦆".repeat(60)), "🦆".repeat(37));
+        assert_eq!(file_safe(&format!("x{}", "ß".repeat(80))).len(), 149);
+        let folder = tempfile::tempdir().expect("a folder");
+        let name = result_name(&"🦆".repeat(60), noon(), u64::MAX, 32);
+        let path = save_new(folder.path(), &name, b"a").expect("saved");
+        assert_eq!(path, folder.path().join(&name));
+        let again = save_new(folder.path(), &name, b"b").expect("saved");
+        assert_eq!(std::fs::read(again).expect("read"), b"b");
+    }
+
+    #[test]
+    fn only_pngs_and_devices_take_a_png() {
+        for (name, fits) in [
+            ("a.png", true),
+            ("b/a.PNG", true),
+            ("a.jpg", false),
+            ("a", false),
+            ("-", false),
+        ] {
+            assert_eq!(takes_png(Path::new(name)), fits, "{name}");
+        }
+        #[cfg(unix)]
+        assert!(takes_png(Path::new("/dev/null")));
     }
 
     #[test]

@@ -8,8 +8,9 @@ use image::codecs::{bmp, gif, jpeg, png, tiff, webp};
 use image::{DynamicImage, ImageDecoder, ImageError, Limits};
 
 use super::colour::to_srgb;
-use super::error::PictureError;
+use super::error::{PictureError, SaveError};
 use super::header::{self, Format};
+use super::save;
 use crate::doc::Picture;
 use crate::doc::picture::MAX_SIDE;
 
@@ -48,6 +49,18 @@ pub fn decode(bytes: &[u8], path: &Path) -> Result<Loaded, PictureError> {
     let picture = Picture::from_rgba(width, height, rgba.into_raw())
         .ok_or_else(|| PictureError::TooLarge(width, height, path.into()))?;
     Ok(Loaded { picture, warnings })
+}
+
+/// Writes a picture that is drawn for looking at, such as a contact sheet, as PNG; see [`save::replace`].
+///
+/// # Errors
+/// [`SaveError`], a sentence with the path last.
+pub fn write_png(path: &Path, picture: &image::RgbImage) -> Result<(), SaveError> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .map_err(|error| SaveError::Encode(sentence(&error.to_string()), path.into()))?;
+    save::replace(path, &bytes.into_inner())
 }
 
 /// The bytes of a file of at most [`MAX_FILE`].
@@ -192,8 +205,19 @@ fn from_image(error: ImageError, path: &Path) -> PictureError {
     }
 }
 
-/// A decoder's message on one line, without its closing stop.
+/// What a decoder says, on one line: neither where in its own terms ("Format error decoding Png: …"), nor the state
+/// that it was in ("… while decoding ChunkType { … } chunk."), nor its closing stop.
 fn sentence(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").trim_end_matches('.').to_string()
+    let text = words.join(" ");
+    let what = match text.split_once(": ") {
+        Some((place, what)) if place.starts_with("Format error") => what,
+        _ => &text,
+    };
+    let end = [" while decoding ", " { "]
+        .iter()
+        .filter_map(|state| what.find(state))
+        .min();
+    let said = what[..end.unwrap_or(what.len())].trim_end_matches(['.', ':', ',']);
+    said.to_string()
 }

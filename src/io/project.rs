@@ -5,16 +5,18 @@
 //! alpha. Only the canvas is visible, so that the merged picture is what the artist sees.
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use serde::{Deserialize, Serialize};
+use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::error::SaveError;
-use super::{PictureError, metadata, names, picture, save};
+use super::save::Pending;
+use super::{PictureError, metadata, names, picture};
 use crate::doc::document::Settings;
 use crate::doc::prompt::MAX_INPUTS;
 use crate::doc::{
@@ -82,7 +84,7 @@ pub enum ProjectError {
     Damaged(String, PathBuf),
     /// A project of a later version of the program.
     #[error("the project is of a newer Inlay (format {0}), update Inlay first: {path}", path = .1.display())]
-    Newer(u32, PathBuf),
+    Newer(u64, PathBuf),
 }
 
 /// A document and what should be said about it.
@@ -125,8 +127,15 @@ impl Writer {
     pub fn write(&mut self, path: &Path, document: &Document) -> Result<(), SaveError> {
         self.encoded
             .retain(|(picture, _)| picture.strong_count() > 0);
-        let bytes = pack(self, document).map_err(|error| SaveError::Encode(error, path.into()))?;
-        save::replace(path, &bytes)
+        // Into the file as it is made: a project of many large pictures need not fit into memory once more.
+        let mut file = Pending::new(path)?;
+        pack(self, document, &mut file).map_err(|error| match error {
+            PackError::Io(error) | PackError::Zip(ZipError::Io(error)) => {
+                SaveError::from_write(&error, path)
+            }
+            error => SaveError::Encode(error.to_string(), path.into()),
+        })?;
+        file.finish()
     }
 
     fn png(&mut self, picture: &Arc<Picture>) -> Result<&[u8], PackError> {
@@ -166,8 +175,8 @@ pub fn open(path: &Path) -> Result<Opened, ProjectError> {
     };
     let state: serde_json::Value =
         serde_json::from_slice(&json).map_err(|error| damaged(error.to_string()))?;
-    let version = state["version"].as_u64().unwrap_or(0) as u32;
-    if version > VERSION {
+    let version = state["version"].as_u64().unwrap_or(0);
+    if version > u64::from(VERSION) {
         return Err(ProjectError::Newer(version, path.into()));
     }
     let state: State = serde_json::from_value(state).map_err(|error| damaged(error.to_string()))?;
@@ -268,7 +277,7 @@ struct Layer {
     visible: bool,
 }
 
-fn pack(writer: &mut Writer, document: &Document) -> Result<Vec<u8>, String> {
+fn pack(writer: &mut Writer, document: &Document, file: &mut Pending) -> Result<(), PackError> {
     let shown = usize::from(document.canvas().is_none());
     let mut layers: Vec<Layer> = document
         .slots()
@@ -327,7 +336,7 @@ fn pack(writer: &mut Writer, document: &Document) -> Result<Vec<u8>, String> {
             Arc::new(Picture::filled(width, height, [0; 4]))
         }
     };
-    zipped(writer, &layers, &merged, &state).map_err(|error| error.to_string())
+    zipped(writer, &layers, &merged, &state, file)
 }
 
 fn zipped(
@@ -335,8 +344,9 @@ fn zipped(
     layers: &[Layer],
     merged: &Arc<Picture>,
     state: &State,
-) -> Result<Vec<u8>, PackError> {
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    file: &mut Pending,
+) -> Result<(), PackError> {
+    let mut zip = ZipWriter::new(file);
     // PNG is compressed already; and the type must be first and readable as it stands.
     let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     let deflated = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
@@ -354,13 +364,14 @@ fn zipped(
     put("mergedimage.png", stored, writer.png(merged)?)?;
     let bytes = metadata::encode_png(&thumbnail(merged), None).map_err(PackError::Png)?;
     put("Thumbnails/thumbnail.png", stored, &bytes)?;
-    Ok(zip.finish()?.into_inner())
+    zip.finish()?;
+    Ok(())
 }
 
 #[derive(Debug, thiserror::Error)]
 enum PackError {
     #[error(transparent)]
-    Zip(#[from] zip::result::ZipError),
+    Zip(#[from] ZipError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
     #[error(transparent)]

@@ -49,18 +49,19 @@ impl fmt::Display for DeviceKind {
     }
 }
 
-impl FromStr for DeviceKind {
-    type Err = ModelError;
+/// A word that names no device.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no device “{0}”, use auto, cpu, cuda or metal")]
+pub struct UnknownDevice(String);
 
-    fn from_str(text: &str) -> Result<Self> {
+impl FromStr for DeviceKind {
+    type Err = UnknownDevice;
+
+    fn from_str(text: &str) -> std::result::Result<Self, UnknownDevice> {
         DeviceKind::ALL
             .into_iter()
-            .find(|kind| kind.name() == text)
-            .ok_or_else(|| {
-                ModelError::Device(format!(
-                    "there is no device {text:?}: choose auto, cpu, cuda or metal"
-                ))
-            })
+            .find(|kind| kind.name().eq_ignore_ascii_case(text.trim()))
+            .ok_or_else(|| UnknownDevice(text.to_owned()))
     }
 }
 
@@ -128,6 +129,22 @@ impl FloatType {
             "this device does not compute in {}: use --dtype auto",
             self.name()
         )))
+    }
+}
+
+/// A word that names no type.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no type “{0}” to compute in, use auto, f32, f16 or bf16")]
+pub struct UnknownType(String);
+
+impl FromStr for FloatType {
+    type Err = UnknownType;
+
+    fn from_str(text: &str) -> std::result::Result<Self, UnknownType> {
+        FloatType::ALL
+            .into_iter()
+            .find(|kind| kind.name().eq_ignore_ascii_case(text.trim()))
+            .ok_or_else(|| UnknownType(text.to_owned()))
     }
 }
 

@@ -116,3 +116,12 @@ pub(crate) fn check_cancel(cancel: &dyn Fn() -> bool) -> Result<()> {
     }
     Ok(())
 }
+
+/// The system's message without "(os error 5)".
+pub(crate) fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_lowercase(),
+        None => text,
+    }
+}

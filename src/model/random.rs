@@ -10,7 +10,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::config::{AttentionKind, AutoencoderConfig, Config, DecoderConfig, EncoderConfig};
-use super::error::{ModelError, Result};
+use super::error::{ModelError, Result, plain};
 use super::preset::Preset;
 use super::spec::{self, Init, TensorSpec};
 use super::weights::{
@@ -61,12 +61,12 @@ pub fn random_folder(config: &Config, seed: u64, folder: &Path) -> Result<()> {
     let write = |file: &str, bytes: &[u8]| {
         std::fs::write(folder.join(file), bytes).map_err(|e| ModelError::File {
             file: file.into(),
-            reason: format!("{}: {e}", folder.display()),
+            reason: format!("{}: {}", plain(&e), folder.display()),
         })
     };
     std::fs::create_dir_all(folder).map_err(|e| ModelError::File {
         file: CONFIG_FILE.into(),
-        reason: format!("{}: {e}", folder.display()),
+        reason: format!("{}: {}", plain(&e), folder.display()),
     })?;
     let json = serde_json::to_vec_pretty(config).map_err(|e| ModelError::Config(e.to_string()))?;
     write(CONFIG_FILE, &json)?;

@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use safetensors::{Dtype, SafeTensors};
 
 use super::config::Config;
-use super::error::{ModelError, Result};
+use super::error::{ModelError, Result, plain};
 use super::ops::Kernels;
 use super::spec::{self, TensorSpec};
 
@@ -38,13 +38,24 @@ pub const FILES: [&str; 5] = [
 /// Where a model's files are.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// A folder with [`FILES`].
+    /// A folder with [`Source::files`].
     Folder(PathBuf),
     /// Name and content of each file, built into the program.
     Embedded(&'static [(&'static str, &'static [u8])]),
 }
 
 impl Source {
+    /// The names of this model's files, in the order in which they are hashed: [`FILES`], and what its configuration
+    /// asks for besides.
+    ///
+    /// # Errors
+    /// A configuration that can't be read.
+    pub fn files(&self) -> Result<Vec<&'static str>> {
+        let config = Config::from_json(&self.read(CONFIG_FILE)?)?;
+        let light = config.light.is_some().then_some(LIGHT_FILE);
+        Ok(FILES.into_iter().chain(light).collect())
+    }
+
     /// The content of one file.
     pub fn read(&self, file: &str) -> Result<Cow<'static, [u8]>> {
         match self {
@@ -52,7 +63,7 @@ impl Source {
                 Ok(bytes) => Ok(Cow::Owned(bytes)),
                 Err(e) => Err(ModelError::File {
                     file: file.into(),
-                    reason: format!("{}: {e}", folder.display()),
+                    reason: format!("{}: {}", plain(&e), folder.display()),
                 }),
             },
             Source::Embedded(files) => files

@@ -48,7 +48,7 @@ pub(super) fn model_warning(job: &Job, info: &GeneratorInfo) -> Option<String> {
 
 /// How the same weights were used in a recipe and are used here, if not alike; `None` for other weights. A hash tells it
 /// in words behind a comma ([`GeneratorInfo::hash`]).
-pub fn used_otherwise(recipe: &str, here: &str) -> Option<String> {
+fn used_otherwise(recipe: &str, here: &str) -> Option<String> {
     fn parts(hash: &str) -> (&str, &str) {
         hash.split_once(", ").unwrap_or((hash, "as they are"))
     }

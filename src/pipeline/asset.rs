@@ -2,7 +2,7 @@
 
 use super::generator::{Family, GeneratorInfo, InputImage};
 use super::prepare::{ASSET_GROUND, key};
-use super::read::{cut_out_bounds, unit};
+use super::read::unit;
 use super::resample::{Window, resampled};
 use crate::doc::{Picture, Role};
 
@@ -16,7 +16,9 @@ pub(super) fn asset_image(
     info: &GeneratorInfo,
 ) -> InputImage {
     let (x0, y0, x1, y1) =
-        cut_out_bounds(picture).unwrap_or((0, 0, picture.width(), picture.height()));
+        picture
+            .visible_bounds()
+            .unwrap_or((0, 0, picture.width(), picture.height()));
     if info.family != Family::UniReal
         && let Some(image) = natural_asset(picture, (x0, y0, x1, y1), placed, info)
     {

@@ -11,7 +11,7 @@ use super::frame::Frame;
 use super::generator::{Cancel, GeneratorInfo, InputImage, Inputs};
 use super::light::{Light, LightInput, unlike};
 use super::prepare::{Lamp, canvas_rgb, collage_ground, cut, go_on, key, window_in};
-use super::read::{cut_out_bounds, rgb};
+use super::read::rgb;
 use super::resample::{Window, resampled};
 use super::start::start;
 use crate::doc::contact::shade;
@@ -360,7 +360,7 @@ pub(super) fn paste(
     if !picture.has_alpha() {
         return false;
     }
-    let Some((x0, y0, x1, y1)) = cut_out_bounds(picture) else {
+    let Some((x0, y0, x1, y1)) = picture.visible_bounds() else {
         return false;
     };
     let [top, left, bottom, right] = placed.map(f64::from);

@@ -22,7 +22,6 @@ pub mod run;
 mod start;
 pub mod unireal;
 
-pub use ask::used_otherwise;
 pub use error::PipelineError;
 pub use frame::Frame;
 pub use run::{RunOptions, run, run_with};

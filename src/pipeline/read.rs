@@ -2,21 +2,6 @@
 
 use crate::doc::{Picture, Plane};
 
-/// Alpha from which a pixel belongs to a cut-out.
-const CUT_OUT: u8 = 8;
-
-/// Bounds (x0, y0, x1, y1) of what is not transparent.
-pub(super) fn cut_out_bounds(picture: &Picture) -> Option<(u32, u32, u32, u32)> {
-    let alpha: Vec<u8> = picture
-        .pixels()
-        .iter()
-        .skip(3)
-        .step_by(4)
-        .map(|&a| if a >= CUT_OUT { 255 } else { 0 })
-        .collect();
-    Plane::from_values(picture.width(), picture.height(), alpha)?.bounds()
-}
-
 /// A value of straight alpha over a ground, in 0..1.
 pub(super) fn unit(value: u8, ground: u8, alpha: u8) -> f32 {
     if alpha == 255 {

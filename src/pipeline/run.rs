@@ -17,7 +17,7 @@ use super::generator::{Branch, Cancel, Family, Focus, Generator, GeneratorInfo};
 use super::join::{self, Joining, Made, Own};
 use super::light::LightInput;
 use super::look::look;
-use super::prepare::{Prepared, latent_cells, prepare, shares};
+use super::prepare::{Prepared, go_on, latent_cells, prepare, shares};
 use crate::doc::job::MaskedMode;
 use crate::doc::perceive::MapKind;
 use crate::doc::{Job, Picture, Plane};
@@ -147,14 +147,6 @@ pub fn run_with(
         stage.decode_and_tell(generator, &z, &seeds, first, cancel, on_event)?;
     }
     Ok(())
-}
-
-fn go_on(cancel: &Cancel) -> Result<(), PipelineError> {
-    if cancel.is_cancelled() {
-        Err(PipelineError::Cancelled)
-    } else {
-        Ok(())
-    }
 }
 
 /// What has been told so far.

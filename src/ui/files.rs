@@ -484,11 +484,19 @@ impl Files {
     }
 }
 
+/// The name with this extension: the content is of that format, whatever was typed. "A.B" becomes "A.B.png".
 fn with_extension(path: PathBuf, extension: &str) -> PathBuf {
-    if path.extension().is_some() {
-        path
-    } else {
-        path.with_extension(extension)
+    let has = path
+        .extension()
+        .is_some_and(|found| found.eq_ignore_ascii_case(extension));
+    match path.file_name() {
+        Some(name) if !has => {
+            let mut name = name.to_owned();
+            name.push(".");
+            name.push(extension);
+            path.with_file_name(name)
+        }
+        _ => path,
     }
 }
 

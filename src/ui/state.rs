@@ -586,9 +586,4 @@ impl Session {
         let mark = if self.is_modified() { "*" } else { "" };
         format!("{}{mark}", self.name)
     }
-
-    /// Whether nothing was loaded yet.
-    pub fn is_blank(&self) -> bool {
-        self.document.slots().is_empty() && self.outputs.is_empty()
-    }
 }

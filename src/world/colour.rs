@@ -38,16 +38,6 @@ pub fn encode(linear: f32) -> u8 {
     table[(linear.clamp(0.0, 1.0) * 65535.0 + 0.5) as usize]
 }
 
-/// [`encode`] of three channels.
-pub fn encode3(c: V3) -> [u8; 3] {
-    c.map(encode)
-}
-
-/// sRGB bytes to linear light.
-pub fn decode3(c: [u8; 3]) -> V3 {
-    c.map(|v| linear_table()[v as usize])
-}
-
 /// The filmic curve the panoramas' pictures were made with (Narkowicz's fit of ACES), to 0..1.
 pub fn tone(c: V3) -> V3 {
     c.map(|x| {

@@ -1,10 +1,10 @@
 //! The `inlay world` commands, and how fast scenes are made.
 
 use std::io::{ErrorKind, Write, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Context;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use rayon::prelude::*;
 
@@ -13,6 +13,7 @@ use super::clip::{Change, clip};
 use super::frame::{Frame, Renderer};
 use super::pack::{Pack, Split};
 use super::stage::Stage;
+use crate::io::{console, names, picture, save};
 
 /// Look at the scenes that samples are made of.
 #[derive(Debug, Subcommand)]
@@ -31,16 +32,16 @@ pub struct RenderArgs {
     #[arg(long, value_enum, default_value = "train")]
     pub split: Split,
     /// Seed of the scenes
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = console::whole)]
     pub seed: u64,
     /// How many scenes
     #[arg(long, default_value_t = 8)]
     pub count: u64,
     /// Side of the frames in pixels: a multiple of 16 from 32 to 512
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, allow_negative_numbers = true, value_parser = console::side)]
     pub size: usize,
     /// The PNG to write; with more than 12 scenes the sheets are numbered
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(console::png))]
     pub out: PathBuf,
 }
 
@@ -51,13 +52,13 @@ pub struct WorldBenchArgs {
     #[arg(long, value_name = "DIR")]
     pub pack: PathBuf,
     /// Side of the frames in pixels
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, allow_negative_numbers = true, value_parser = console::side)]
     pub size: usize,
     /// How many scenes
     #[arg(long, default_value_t = 40)]
     pub count: u64,
     /// Seed of the scenes
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = console::whole)]
     pub seed: u64,
 }
 
@@ -111,11 +112,7 @@ pub fn run(command: &WorldCommand) -> anyhow::Result<()> {
     }
 }
 
-fn open(dir: &std::path::Path, split: Split, size: usize) -> anyhow::Result<(Pack, Casting)> {
-    anyhow::ensure!(
-        size.is_multiple_of(16) && (32..=512).contains(&size),
-        "the size must be a multiple of 16 from 32 to 512"
-    );
+fn open(dir: &Path, split: Split) -> anyhow::Result<(Pack, Casting)> {
     let pack = Pack::open(dir, split)?;
     let casting = Casting::new(&pack)?;
     Ok((pack, casting))
@@ -124,30 +121,37 @@ fn open(dir: &std::path::Path, split: Split, size: usize) -> anyhow::Result<(Pac
 const ROWS: usize = 12;
 
 fn render(args: &RenderArgs) -> anyhow::Result<()> {
-    let (pack, casting) = open(&args.pack, args.split, args.size)?;
+    // Sheets of as many scenes as are asked for, though some may not come about.
+    let sheets = (args.count as usize).div_ceil(ROWS).max(1);
+    save::check_file(&sheet_file(&args.out, sheets, sheets))?;
+    let (pack, casting) = open(&args.pack, args.split)?;
     let videos: Vec<Option<Video>> = (0..args.count)
         .into_par_iter()
         .map(|i| video(&pack, &casting, args.seed, i, args.size))
         .collect();
     for (i, video) in videos.iter().enumerate() {
         match video {
-            Some(video) => eprintln!("{i:3}  {}  {:?}", video.title, video.changes),
-            None => eprintln!("{i:3}  could not be made"),
+            Some(video) => {
+                console::line(&format!("{i:3}  {}  {:?}", video.title, video.changes));
+            }
+            None => console::line(&format!("{i:3}  could not be made")),
         }
     }
     let videos: Vec<Video> = videos.into_iter().flatten().collect();
+    let sheets = videos.len().div_ceil(ROWS);
     for (k, rows) in videos.chunks(ROWS).enumerate() {
-        let path = if videos.len() <= ROWS {
-            args.out.clone()
-        } else {
-            let stem = args.out.file_stem().unwrap_or_default().to_string_lossy();
-            args.out.with_file_name(format!("{stem}-{}.png", k + 1))
-        };
-        sheet(rows, args.size)
-            .save(&path)
-            .with_context(|| format!("{} can't be written", path.display()))?;
+        let path = sheet_file(&args.out, k + 1, sheets);
+        picture::write_png(&path, &sheet(rows, args.size))?;
     }
     Ok(())
+}
+
+/// The file of the n-th of `count` sheets.
+fn sheet_file(out: &Path, n: usize, count: usize) -> PathBuf {
+    match count {
+        0 | 1 => out.to_path_buf(),
+        _ => names::numbered(out, n as u32),
+    }
 }
 
 /// Rows of frames, then ids, depth and effect of the first.
@@ -193,7 +197,7 @@ fn sheet(videos: &[Video], size: usize) -> image::RgbImage {
 
 /// Measures how many frames a core renders in a second.
 pub fn bench(args: &WorldBenchArgs) -> anyhow::Result<()> {
-    let (pack, casting) = open(&args.pack, Split::Train, args.size)?;
+    let (pack, casting) = open(&args.pack, Split::Train)?;
     let made =
         |i: u64| video(&pack, &casting, args.seed, i, args.size).map_or(0, |v| v.frames.len());
     // The first round decodes the files.

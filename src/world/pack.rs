@@ -10,27 +10,26 @@ use super::light::RadianceMap;
 use super::mesh::{Mesh, MeshError};
 use super::sizes::guessed_height;
 use super::texture::{Texture, Wrap};
+use crate::io::error::plain;
 
 /// What can go wrong while a pack is opened.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     /// The folder has no readable manifest.
-    #[error(
-        "{path} can't be read ({source}); give the folder of an asset pack with a manifest.json"
-    )]
+    #[error("{path} can't be read ({why}); give the folder of an asset pack with a manifest.json")]
     Unreadable {
         /// The manifest's path.
         path: String,
-        /// Why.
-        source: std::io::Error,
+        /// Why, in the system's words.
+        why: String,
     },
     /// The manifest is not the JSON that it should be.
-    #[error("{path} is not a valid pack manifest: {source}")]
+    #[error("{path} is not a valid pack manifest: {why}")]
     Manifest {
         /// The manifest's path.
         path: String,
         /// Where it went wrong.
-        source: serde_json::Error,
+        why: String,
     },
     /// Too little of what samples are made of.
     #[error("the pack has no {0} for this split; add some or use another pack")]
@@ -69,13 +68,13 @@ struct Manifest {
 impl Manifest {
     fn read(dir: &Path) -> Result<Self, PackError> {
         let path = dir.join("manifest.json");
-        let text = std::fs::read(&path).map_err(|source| PackError::Unreadable {
+        let text = std::fs::read(&path).map_err(|error| PackError::Unreadable {
             path: path.display().to_string(),
-            source,
+            why: plain(&error),
         })?;
-        serde_json::from_slice(&text).map_err(|source| PackError::Manifest {
+        serde_json::from_slice(&text).map_err(|error| PackError::Manifest {
             path: path.display().to_string(),
-            source,
+            why: error.to_string(),
         })
     }
 }

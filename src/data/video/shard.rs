@@ -1,13 +1,13 @@
 //! WebDataset shards: tar files in which every sample is a few files of one key, and a JSON index of the shards.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use serde_json::json;
 
 use crate::data::record::{Record, header};
+use crate::io::SaveError;
+use crate::io::save::{self, Pending};
 
 /// Writes records as shards `NAME-000000.tar`, … and `index.json` into a folder. Each sample is `KEY.record` (the bytes
 /// of the record format) and `KEY.json` (task and text); `header.bin` in the folder describes the record format.
@@ -16,7 +16,7 @@ pub struct Shards {
     name: String,
     size: usize,
     per_shard: usize,
-    open: Option<BufWriter<File>>,
+    open: Option<Pending>,
     counts: Vec<usize>,
 }
 
@@ -31,11 +31,8 @@ impl Shards {
         size: usize,
         per_shard: usize,
     ) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("the folder {} can't be made", folder.display()))?;
-        let path = folder.join("header.bin");
-        std::fs::write(&path, header(size))
-            .with_context(|| format!("{} can't be written", path.display()))?;
+        save::make_folder(folder)?;
+        save::replace(&folder.join("header.bin"), &header(size))?;
         Ok(Self {
             folder: folder.to_owned(),
             name: name.to_owned(),
@@ -63,10 +60,7 @@ impl Shards {
             None => {
                 let path = self.folder.join(self.file_name(self.counts.len()));
                 self.counts.push(0);
-                BufWriter::new(
-                    File::create(&path)
-                        .with_context(|| format!("{} can't be written", path.display()))?,
-                )
+                Pending::new(&path)?
             }
         };
         entry(
@@ -91,8 +85,8 @@ impl Shards {
     fn close(&mut self) -> anyhow::Result<()> {
         if let Some(mut out) = self.open.take() {
             // Two empty blocks end an archive.
-            out.write_all(&[0; 1024])?;
-            out.flush()?;
+            add(&mut out, &[0; 1024])?;
+            out.finish()?;
         }
         Ok(())
     }
@@ -112,14 +106,13 @@ impl Shards {
         let index =
             json!({"wids_version": 1, "name": self.name, "size": self.size, "shardlist": shards});
         let path = self.folder.join("index.json");
-        std::fs::write(&path, index.to_string())
-            .with_context(|| format!("{} can't be written", path.display()))?;
+        save::replace(&path, index.to_string().as_bytes())?;
         Ok(self.counts.iter().sum())
     }
 }
 
 /// One file of a tar archive (POSIX ustar): a header block, the bytes, zeros up to a whole block.
-fn entry(out: &mut impl Write, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+fn entry(out: &mut Pending, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
     anyhow::ensure!(
         name.len() <= 100,
         "{name} is too long a name for a shard; rename the film"
@@ -139,8 +132,13 @@ fn entry(out: &mut impl Write, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
     put(257, "ustar\x0000");
     let sum: u32 = block.iter().map(|&b| u32::from(b)).sum();
     block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    out.write_all(&block)?;
-    out.write_all(bytes)?;
-    out.write_all(&vec![0; bytes.len().next_multiple_of(512) - bytes.len()])?;
-    Ok(())
+    add(out, &block)?;
+    add(out, bytes)?;
+    let padding = bytes.len().next_multiple_of(512) - bytes.len();
+    Ok(add(out, &[0; 512][..padding])?)
+}
+
+fn add(out: &mut Pending, bytes: &[u8]) -> Result<(), SaveError> {
+    out.write_all(bytes)
+        .map_err(|error| SaveError::from_write(&error, out.path()))
 }

@@ -137,17 +137,15 @@ fn each_fault_has_its_sentence() {
 }
 
 #[test]
-fn json_round_trips_and_newer_versions_are_refused() {
-    let spec = spec();
-    let json = spec.to_json().unwrap();
-    assert_eq!(JobSpec::from_json(&json).unwrap(), spec);
-    let newer = json.replace("\"version\": 1", "\"version\": 2, \"surprise\": []");
+fn newer_versions_are_refused() {
+    let newer = JobSpec {
+        version: JOB_VERSION + 1,
+        ..spec()
+    };
     assert_eq!(
-        JobSpec::from_json(&newer).unwrap_err().to_string(),
+        newer.validate().unwrap_err().to_string(),
         "this recipe was made by a newer version of Inlay (its format is 2, this program reads up to 1): update Inlay"
     );
-    let error = JobSpec::from_json("{}").unwrap_err().to_string();
-    assert!(error.starts_with("this is no Inlay recipe: "), "{error}");
 }
 
 #[test]
@@ -234,15 +232,9 @@ fn any_spec() -> impl Strategy<Value = JobSpec> {
 proptest! {
     #[test]
     fn any_recipe_round_trips_and_is_judged_without_panic(spec in any_spec()) {
-        let json = spec.to_json().unwrap();
-        prop_assert_eq!(&JobSpec::from_json(&json).unwrap(), &spec);
+        let json = serde_json::to_string(&spec).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<JobSpec>(&json).unwrap(), &spec);
         let _ = spec.validate();
-    }
-
-    #[test]
-    fn any_text_is_refused_with_a_sentence(text in ".{0,80}") {
-        let error = JobSpec::from_json(&text).unwrap_err().to_string();
-        prop_assert!(error.starts_with("this is no Inlay recipe: "));
     }
 }
 

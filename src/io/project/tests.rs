@@ -85,10 +85,12 @@ fn a_mask_that_places_the_canvas_is_opened_without_the_object() {
             "regions": [{"file": "b", "level": "box", "asset": 0}]}"#,
     );
     let layers = [layer("a"), layer("b")];
-    let bytes = zipped(&mut Writer::default(), &layers, &picture, &state.unwrap()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("old.ora");
-    std::fs::write(&path, bytes).unwrap();
+    let mut file = Pending::new(&path).unwrap();
+    let (state, writer) = (state.unwrap(), &mut Writer::default());
+    zipped(writer, &layers, &picture, &state, &mut file).unwrap();
+    file.finish().unwrap();
     let document = open(&path).unwrap().document;
     assert_eq!(document.regions()[0].asset, None);
     assert_eq!(document.purposes(), [Purpose::Canvas]);

@@ -27,7 +27,7 @@ pub use layout::TransformerConfig;
 pub use linear::Compute;
 pub use memory::{Estimate, Fit, MemoryOf};
 pub use rope::{Place, RopeTable, picture_places, reference_time, text_places};
-pub use schedule::{mu, sigmas};
+pub use schedule::mu;
 pub use text::{ChatTokenizer, TEXT_TOKENS, TextEncoder, TextEncoderConfig, TextTokens};
 pub use transformer::{Modulation, Trace, Transformer};
 pub use vae::{CELL, TOKEN_PIXELS, Vae, VaeConfig, folded, from_tokens, to_tokens, unfolded};

@@ -72,6 +72,19 @@ fn a_path_that_is_no_text_costs_no_other_its_place() {
 }
 
 #[test]
+fn names_end_as_what_is_written() {
+    for (chosen, written) in [
+        ("a.png", "a.png"),
+        ("a.PNG", "a.PNG"),
+        ("b/a", "b/a.png"),
+        ("a.jpg", "a.jpg.png"),
+        ("v1.2", "v1.2.png"),
+    ] {
+        assert_eq!(with_extension(chosen.into(), "png"), Path::new(written));
+    }
+}
+
+#[test]
 fn a_saved_result_can_be_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("result.png");
