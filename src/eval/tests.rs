@@ -295,16 +295,13 @@ fn an_artist_s_collage_tells_the_model_nothing() {
             ("{P}", "IMG3"),
             ("{M}", "IMG4"),
         ];
-        let fill = |phrase: &str| {
-            let holes = holes
-                .iter()
-                .copied()
-                .chain([("{the}", "the cup"), ("{The}", "The cup")]);
-            holes.fold(phrase.to_owned(), |text, (hole, word)| {
-                text.replace(hole, word)
-            })
-        };
-        given.prompt = fill(phrase);
+        let all = holes
+            .iter()
+            .copied()
+            .chain([("{the}", "the cup"), ("{The}", "The cup")]);
+        given.prompt = all.fold(phrase.to_owned(), |text, (hole, word)| {
+            text.replace(hole, word)
+        });
         let told = given.told();
         assert_eq!(
             told.prompt.matches("IMG3").count(),
