@@ -98,7 +98,7 @@ fn another_autoencoder_takes_the_place_of_the_models_own() {
     let files = Files::find(&model("")).unwrap();
     let small = single("small_decoder.safetensors");
     let with = files.clone().with_vae(&small).unwrap();
-    assert_eq!(with.vae, [small.clone()]);
+    assert_eq!(with.vae, std::slice::from_ref(&small));
     assert_eq!(with.transformer, files.transformer);
     assert_ne!(with.fingerprint().unwrap(), files.fingerprint().unwrap());
     // As a download has it: a folder with this file alone.
@@ -262,10 +262,16 @@ fn the_text_encoder_that_fits_is_chosen() {
             t,
         )
     });
-    assert_eq!(Files::find(&file).unwrap().text, [fitting.clone()]);
+    assert_eq!(
+        Files::find(&file).unwrap().text,
+        std::slice::from_ref(&fitting)
+    );
     // One that does not fit is named where it is refused.
     std::fs::remove_file(&fitting).unwrap();
-    assert_eq!(Files::find(&file).unwrap().text, [other.clone()]);
+    assert_eq!(
+        Files::find(&file).unwrap().text,
+        std::slice::from_ref(&other)
+    );
     std::fs::remove_file(other).unwrap();
     let why = Files::find(&file).unwrap_err().to_string();
     assert!(

@@ -299,7 +299,7 @@ fn an_artist_s_collage_tells_the_model_nothing() {
             .iter()
             .copied()
             .chain([("{the}", "the cup"), ("{The}", "The cup")]);
-        given.prompt = all.fold(phrase.to_owned(), |text: String, (hole, word)| {
+        given.prompt = all.fold(phrase.to_string(), |text: String, (hole, word)| {
             text.replace(hole, word)
         });
         let told = given.told();
