@@ -266,7 +266,7 @@ fn what_is_left_of_older_versions_goes_when_a_newer_one_is_whole() {
     let held = std::fs::File::open(model_in(data.path()).join(first)).unwrap();
     held.lock().unwrap();
     get(options.clone(), &only(WEIGHTS)).unwrap();
-    assert_eq!(parts(data.path()), std::slice::from_ref(&first));
+    assert_eq!(parts(data.path()), std::slice::from_ref(first));
     assert!(!model_in(data.path()).join(second).exists());
     drop(held);
     get(options, &only(WEIGHTS)).unwrap();
