@@ -50,11 +50,11 @@ impl Loader for ToyLoader {
     ) -> Result<Loaded, String> {
         self.loads.fetch_add(1, Ordering::SeqCst);
         progress(0.5, "toy.safetensors");
-        while self.is_slow {
-            std::thread::sleep(Duration::from_millis(1));
-            if cancel.is_cancelled() {
-                return Err("cancelled".into());
+        if self.is_slow {
+            while !cancel.is_cancelled() {
+                std::thread::sleep(Duration::from_millis(1));
             }
+            return Err("cancelled".into());
         }
         if self.fails {
             return Err("toy.safetensors is broken: glue it".into());
