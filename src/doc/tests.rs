@@ -162,7 +162,7 @@ fn refused_edits_change_nothing() {
     let refused = [
         (
             Edit::SetAsset(region, Some(canvas)),
-            "only an asset can be placed: change the picture's role to asset first",
+            "only an object can be placed: change the picture's role to object first",
         ),
         (
             Edit::SetMask(region, Mask::new(9, 9)),

@@ -68,7 +68,7 @@ fn each_fault_has_its_sentence() {
     let wrong: Vec<(String, &str)> = vec![
         (
             sentence(|job| job.spec.inputs[1].role = Role::Canvas),
-            "IMG1 and IMG2 are both the canvas: make one of them an asset",
+            "IMG1 and IMG2 are both the canvas: make one of them an object",
         ),
         (
             sentence(|job| job.spec.inputs[1].role = Role::Control),
@@ -80,7 +80,7 @@ fn each_fault_has_its_sentence() {
         ),
         (
             sentence(|job| job.spec.regions[0].asset = Some(0)),
-            "mask 1 places a picture that is no asset: choose one of the assets, or none",
+            "mask 1 places a picture that is no object: choose one of the objects, or none",
         ),
         (
             sentence(|job| job.spec.regions = vec![job.spec.regions[0].clone(); 7]),
