@@ -3,7 +3,7 @@
 mod common;
 mod flux2;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use assert_cmd::Command;
