@@ -71,6 +71,16 @@ fn commands_do_not_run_behind_the_key_sheet() {
     assert!(engine.0.borrow().jobs.is_empty());
     press(&mut window, Modifiers::NONE, Key::Escape);
     assert!(!window.state().session.keys);
+    // The keys that open a sheet close it.
+    for open in [true, false] {
+        press(&mut window, Modifiers::NONE, Key::F1);
+        assert_eq!(window.state().session.keys, open);
+    }
+    for open in [true, false] {
+        let keys = Modifiers::COMMAND | Modifiers::SHIFT;
+        press(&mut window, keys, Key::P);
+        assert_eq!(window.state().session.palette.is_some(), open);
+    }
     press(&mut window, Modifiers::NONE, Key::E);
     assert_eq!(window.state().session.tool, Tool::Eraser);
 }

@@ -463,6 +463,9 @@ impl eframe::App for App {
         // Keys are for a question or a menu while one is open.
         if !self.session.is_asking() && !egui::Popup::is_any_open(&ctx) {
             pressed = commands::pressed(&ctx, self.has_keys(&ctx));
+        } else if let Some(command) = self.session.open_sheet() {
+            // The keys that opened a sheet close it.
+            pressed.extend(commands::is_pressed(&ctx, command).then_some(command));
         }
         self.spring(&ctx, &pressed);
         self.apply(&ctx, pressed.into_iter().map(Action::Command).collect());

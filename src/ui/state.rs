@@ -581,6 +581,15 @@ impl Session {
         self.project.asking || !self.project.lost.is_empty() || where_to || sheet || select
     }
 
+    /// The command whose sheet is open, if its keys also close it.
+    pub fn open_sheet(&self) -> Option<Command> {
+        match (&self.palette, self.keys) {
+            (Some(_), _) => Some(Command::Palette),
+            (None, true) => Some(Command::Keys),
+            (None, false) => None,
+        }
+    }
+
     /// The document's name, with a mark if it differs from its file.
     pub fn titled(&self) -> String {
         let mark = if self.is_modified() { "*" } else { "" };

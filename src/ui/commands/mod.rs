@@ -327,6 +327,12 @@ fn is_of_the_window(shortcut: &KeyboardShortcut) -> bool {
     shortcut.logical_key == Key::F1 || shortcut.modifiers.command
 }
 
+/// Whether a command's keys were pressed; they are then taken.
+pub fn is_pressed(ctx: &egui::Context, command: Command) -> bool {
+    let keys = command.info().keys;
+    ctx.input_mut(|input| keys.iter().any(|keys| input.consume_shortcut(keys)))
+}
+
 /// The commands whose keys were pressed, which are then used up; `all` if no widget has a use for any.
 pub fn pressed(ctx: &egui::Context, all: bool) -> Vec<Command> {
     let typing = ctx.text_edit_focused();
