@@ -18,6 +18,8 @@ use crate::ui::tool::Input;
 impl Session {
     /// Asks for the outputs; `first` before all jobs that wait.
     pub(super) fn generate(&mut self, first: bool, env: &mut Env<'_>) {
+        // A stroke that is being painted counts.
+        self.pointer(Input::Up, env.ctx);
         if let Some(why) = self.unplaced() {
             return self.toasts.add(Kind::Warning, why);
         }
@@ -36,7 +38,7 @@ impl Session {
 
     /// An object that nothing is said about: the built-in model would draw the canvas anew without it.
     fn unplaced(&self) -> Option<String> {
-        let document = &self.document;
+        let document = self.wanted();
         if self.retells() || document.canvas().is_none() {
             return None;
         }
