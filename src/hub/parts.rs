@@ -41,10 +41,10 @@ impl Pool {
         let mut ranked: Vec<(u8, Self)> = Vec::new();
         for entry in &registry.models {
             let pool = Self::of_entry(entry, data);
-            let rank = match () {
-                () if entry.name.eq_ignore_ascii_case(SMALL_DECODER) => 2,
-                () if pool.has(Part::Transformer) => 1,
-                () => 0,
+            let rank = if entry.name.eq_ignore_ascii_case(SMALL_DECODER) {
+                2
+            } else {
+                u8::from(pool.has(Part::Transformer))
             };
             ranked.push((rank, pool));
         }
