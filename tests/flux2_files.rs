@@ -106,6 +106,8 @@ fn another_autoencoder_takes_the_place_of_the_models_own() {
     std::fs::copy(&small, &alone).unwrap();
     let with = files.clone().with_vae(folder.path()).unwrap();
     assert_eq!(with.vae, [alone]);
+    // Another model's is taken as well.
+    assert_eq!(with.with_vae(&model("")).unwrap(), files);
     let why = |path: &Path| files.clone().with_vae(path).unwrap_err().to_string();
     assert_eq!(
         why(&single("transformer.safetensors")),

@@ -77,15 +77,17 @@ impl Files {
         }))
     }
 
-    /// The same with another autoencoder: a file, or a folder in which it is the only one.
+    /// The same with another autoencoder: a file, a folder in which it is the only one, or another model's folder.
     ///
     /// # Errors
     /// If there is none, or it is something else.
     pub fn with_vae(self, path: &Path) -> Result<Self> {
-        let found = if path.is_dir() {
-            weights_in(path)
-        } else {
-            vec![path.to_owned()]
+        // A whole model keeps it in a folder of its own.
+        let within = path.join("vae");
+        let found = match path.is_dir() {
+            true if within.is_dir() => weights_in(&within),
+            true => weights_in(path),
+            false => vec![path.to_owned()],
         };
         let [file] = &found[..] else {
             return Err(ModelError::Format(format!(
