@@ -1,5 +1,7 @@
 //! The surroundings of a group of objects: outside, before a photograph, in a room, on a table, in a shelf.
 
+use std::ops::Range;
+
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
@@ -63,18 +65,15 @@ impl Site<'_> {
             true => INDOORS * height,
             false => (7.0 * height).max(2.5 * self.distance),
         };
+        let (gloss, rough) = polish(0.15, 0.02..0.07, rng);
         let around = Around::Dome {
             picture,
             centre: [centre[0], height, centre[1]],
             radius,
             floor: true,
             blur: 0.0,
-            gloss: if rng.random_bool(0.15) {
-                rng.random_range(0.02..0.07)
-            } else {
-                0.0
-            },
-            rough: rng.random(),
+            gloss,
+            rough,
         };
         let lamp = Lamp::of_panorama(pack, at, [0.5, 1.1], rng)
             .unwrap_or_else(|| Lamp::made(rng, [1.0; 3]));
@@ -148,14 +147,10 @@ impl Site<'_> {
         let far = (12.0 * self.distance).max(10.0);
         let back =
             self.group[1] - self.distance * rng.random_range(0.08..1.6f32) - 0.02 * self.tallest;
-        let gloss = if rng.random_bool(0.35) {
-            rng.random_range(0.03..0.12)
-        } else {
-            0.0
-        };
+        let (gloss, rough) = polish(0.35, 0.03..0.12, rng);
         let floor = Panel::level(0.0, [-far, back, far, far], surface(pack, tile, 1.0, rng))
             .receiving()
-            .glossy(gloss, rng.random());
+            .glossy(gloss, rough);
         let height = far;
         let wall = Panel::new(
             [-far, 0.0, back],
@@ -196,11 +191,7 @@ impl Site<'_> {
             z1 + spare(rng) * 0.6,
         ];
         let thick = self.distance * rng.random_range(0.03..0.07f32);
-        let gloss = if rng.random_bool(0.4) {
-            rng.random_range(0.03..0.10)
-        } else {
-            0.0
-        };
+        let (gloss, rough) = polish(0.4, 0.03..0.10, rng);
         let paint = match tile {
             None if rng.random_bool(0.5) => {
                 let kind = *[PatternKind::Grain, PatternKind::Planks]
@@ -217,7 +208,7 @@ impl Site<'_> {
         let mut panels = vec![
             Panel::level(0.0, top, paint)
                 .receiving()
-                .glossy(gloss, rng.random()),
+                .glossy(gloss, rough),
             Panel::new(
                 [top[0], -thick, top[3]],
                 [[top[2] - top[0], 0.0, 0.0], [0.0, thick, 0.0]],
@@ -326,9 +317,9 @@ impl Site<'_> {
                 paint,
             )
         };
-        let gloss = if rng.random_bool(0.3) { 0.04 } else { 0.0 };
+        let (gloss, rough) = polish(0.3, 0.03..0.05, rng);
         let mut panels = vec![
-            level(0.0).receiving().glossy(gloss, rng.random()),
+            level(0.0).receiving().glossy(gloss, rough),
             ceiling(height),
             strip(-thick, thick, edge.clone()),
             strip(height, thick, edge.clone()),
@@ -369,6 +360,15 @@ impl Site<'_> {
         let around = Around::Plain([0.3; 3]);
         let bounds = Bounds::Rectangle([left, back, right, front]);
         Some(((panels, around), lamp, Some(bounds)))
+    }
+}
+
+/// Reflectivity, in `range` for a `share` of surfaces and else none, and roughness.
+fn polish(share: f64, range: Range<f32>, rng: &mut ChaCha8Rng) -> (f32, f32) {
+    if rng.random_bool(share) {
+        (rng.random_range(range), rng.random())
+    } else {
+        (0.0, 0.0)
     }
 }
 
