@@ -5,10 +5,9 @@
     python train_light.py --watch a --held-out held.records --run runs/light --minutes 60
 
 Error is a root mean square over what differs between canvas and true picture, a little of it over all the rest, and
-once more over the ground alone: shadows are small and objects large. There also counts the mean absolute error as a share
-of the canvas's, which is what `inlay eval` prints as the shadow's: where the true shadow is faint, a strong one is worse
-than none. Each layer is judged only where it is the true one,
-objects under the cut-out and ground beside it: else the ground learns to paint what of the object the cut-out misses,
+once more over the ground alone: shadows are small and objects large. With `--share` there also counts the mean absolute
+error as a share of the canvas's, which is what `inlay eval` prints as the shadow's. Each layer is judged only where it is
+the true one, objects under the cut-out and ground beside it: else the ground learns to paint what of the object the cut-out misses,
 as a smear around it. Pictures are flipped and brightened at random. `--stream "inlay data collages … --seed {seed} --out
 /dev/stdout"` in place of `--watch` renders beside the trainer into a pool of so many collages, of which the oldest make room.
 """
@@ -157,6 +156,7 @@ def main():
     p.add_argument("--minutes", type=float, default=60)
     p.add_argument("--batch", type=int, default=32)
     p.add_argument("--lr", type=float, default=1.5e-3)
+    p.add_argument("--share", type=float, default=0, help="weight of the shadow's share of error in the loss")
     p.add_argument("--threads", type=int, default=1)
     common.arguments(p)
     a = p.parse_args()
@@ -194,8 +194,9 @@ def main():
         x, where = lit(b["laid"], b["cover"], light), own(b)
         changed, ground, rest = error(x, b, where)
         root = lambda e: (e + 1e-3).sqrt().mean()
+        loss = root(changed + 0.3 * rest) + 0.5 * root(ground)
         shadow = share(x, b, where).mean()
-        return root(changed + 0.3 * rest) + 0.4 * root(ground) + 0.05 * shadow, {"changed": changed.mean(), "shadow": shadow}
+        return loss + a.share * shadow if a.share else loss, {"changed": changed.mean(), "shadow": shadow}
 
     def judged(weights):
         data.look()
