@@ -60,7 +60,8 @@ fn a_removed_result_comes_back_in_its_place_and_with_its_number() {
     press(&mut window, Modifiers::NONE, Key::Backspace);
     assert_eq!(numbers(&window), [1, 3, 4]);
     assert!(window.query_by_label("Result 2").is_none());
-    window.get_by_label("Result 4");
+    click(&mut window, "Result 4");
+    window.get_by_label("Result 4 · hold Tab for the original");
     press(&mut window, Modifiers::COMMAND, Key::Z);
     assert_eq!(numbers(&window), [1, 2, 3, 4]);
     assert_eq!(window.state().session.shown().unwrap().number, 2);

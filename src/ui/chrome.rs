@@ -392,8 +392,7 @@ pub fn status(ui: &mut Ui, session: &Session, pointer: Option<[f32; 2]>) {
             let text = format!("Difference, {} times as strong", super::scene::GAIN);
             ui.label(RichText::new(text).small().color(palette.accent));
         } else if let Some(output) = session.shown() {
-            let at = session.outputs.iter().position(|o| o.id == output.id);
-            let text = format!("Result {} · hold Tab for the original", at.unwrap_or(0) + 1);
+            let text = format!("Result {} · hold Tab for the original", output.number);
             ui.label(RichText::new(text).small().color(palette.accent));
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
