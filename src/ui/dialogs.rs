@@ -16,7 +16,7 @@ use crate::doc::{ControlKind, Purpose};
 /// Seconds after a drop in which the pointer may show up.
 const POINTER_WAIT: f64 = 0.15;
 
-/// The commands whose name has all the typed words, best first.
+/// The commands whose name or explanation has all the typed words, names first.
 pub fn found(text: &str) -> Vec<Command> {
     let wanted = text.to_lowercase();
     let wanted: Vec<_> = wanted.split_whitespace().collect();
@@ -24,12 +24,15 @@ pub fn found(text: &str) -> Vec<Command> {
         .into_iter()
         .filter(|command| *command != Command::Palette)
         .filter_map(|command| {
-            let name = command.info().text.to_lowercase();
-            let at = wanted
-                .iter()
-                .map(|word| name.find(word))
-                .collect::<Option<Vec<_>>>()?;
-            Some((at.first().copied().unwrap_or(0), command))
+            let info = command.info();
+            let (name, tip) = (info.text.to_lowercase(), info.tip.to_lowercase());
+            // A word in the explanation alone counts as if it stood behind any name.
+            let place = |word: &&str| {
+                let in_tip = || tip.find(word).map(|at| usize::from(u8::MAX) + at);
+                name.find(word).or_else(in_tip)
+            };
+            let at = wanted.iter().map(place).collect::<Option<Vec<_>>>()?;
+            Some((at.into_iter().max().unwrap_or(0), command))
         })
         .collect();
     found.sort_by_key(|(at, _)| *at);
@@ -304,6 +307,8 @@ mod tests {
         assert_eq!(found("gen")[0], Command::Generate);
         assert_eq!(found("mask inv"), [Command::InvertMask]);
         assert!(found("no such thing").is_empty());
+        // What only explanations speak of.
+        assert_eq!(found("theme"), [Command::Theme]);
         assert_eq!(found("").len(), Command::ALL.len() - 1);
     }
 }
