@@ -485,3 +485,17 @@ fn an_interrupt_cancels() {
     let names = files::listing(at);
     assert_eq!(names, ["cup.png", "mask.png", "model", "photo.png"]);
 }
+
+#[test]
+fn the_model_in_the_program_warns_of_pictures_without_a_canvas() {
+    let folder = studio();
+    let warned = |line: &str| {
+        let (code, _, err) = inlay(line, folder.path());
+        assert_eq!(code, 0, "{err}");
+        err.contains("unireal-nano is too small to make pictures without a canvas: add one, or use a FLUX.2 model")
+    };
+    let words = "generate --device cpu --prompt cup --steps 1";
+    assert!(warned(&format!("{words} --out a.png")));
+    assert!(!warned(&format!("{words} --canvas photo.png --out b.png")));
+    assert!(!warned(&format!("{words} --model model --out c.png")));
+}

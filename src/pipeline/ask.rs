@@ -3,6 +3,7 @@
 use super::error::PipelineError;
 use super::generator::{Family, GeneratorInfo};
 use crate::doc::Job;
+use crate::model::EMBEDDED_NAME;
 use crate::sampler::Guidance;
 
 /// Refuses what the model can't do.
@@ -82,6 +83,14 @@ pub(super) fn without_effect(job: &Job, info: &GeneratorInfo) -> Vec<String> {
         sentences.push("There is no canvas to keep anything of: strength changes nothing".into());
     }
     sentences
+}
+
+/// What the model in the program is too small for, as its card says.
+pub(super) fn beyond(job: &Job, info: &GeneratorInfo) -> Option<String> {
+    let small = info.name == EMBEDDED_NAME && info.family == Family::UniReal;
+    (small && job.spec.canvas().is_none()).then(|| {
+        format!("{EMBEDDED_NAME} is too small to make pictures without a canvas: add one, or use a FLUX.2 model")
+    })
 }
 
 /// What the artist's guidance means for a model.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use candle_core::Tensor;
 
-use super::ask::{check, guidance_of, model_warning, without_effect};
+use super::ask::{beyond, check, guidance_of, model_warning, without_effect};
 use super::blend::{Layer, Rgb, Stopped, composite, enlarged};
 use super::canvas::CanvasPart;
 use super::colour::ColourMatch;
@@ -81,6 +81,7 @@ pub fn run_with(
     for warning in model_warning(job, &info)
         .into_iter()
         .chain(without_effect(job, &info))
+        .chain(beyond(job, &info))
     {
         on_event(JobEvent::Warning(warning));
     }
