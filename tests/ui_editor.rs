@@ -12,13 +12,9 @@ use inlay::doc::{Edit, Level, Mask, Picture, Purpose};
 use inlay::engine::message::Event;
 use inlay::pipeline::event::CropRect;
 use inlay::ui::{App, Tool};
-use ui_support::{Dropped, Scripted, file, settle, window};
+use ui_support::{Dropped, Scripted, click, file, sample, settle, window};
 
 type Window = Harness<'static, App>;
-
-fn sample() -> (Window, Scripted) {
-    window([1280.0, 800.0], 1.0, egui::Theme::Dark, None)
-}
 
 fn with_files(files: Vec<PathBuf>) -> (Window, Scripted) {
     window([1280.0, 800.0], 1.0, egui::Theme::Dark, Some(files))
@@ -48,11 +44,6 @@ fn drag(window: &mut Window, path: &[(f32, f32)]) {
 fn mask(window: &Window) -> Mask {
     let session = &window.state().session;
     session.active_mask().expect("there is a mask").1.clone()
-}
-
-fn click(window: &mut Window, label: &str) {
-    window.get_by_label(label).click();
-    settle(window);
 }
 
 fn has_message(window: &Window, part: &str) -> bool {

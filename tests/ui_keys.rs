@@ -8,23 +8,9 @@ use egui_kittest::kittest::Queryable;
 use inlay::doc::Edit;
 use inlay::engine::message::Event;
 use inlay::ui::{App, Tool};
-use ui_support::{Scripted, settle, window};
+use ui_support::{Scripted, click, press, sample, settle};
 
 type Window = Harness<'static, App>;
-
-fn sample() -> (Window, Scripted) {
-    window([1280.0, 800.0], 1.0, egui::Theme::Dark, None)
-}
-
-fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
-    window.key_press_modifiers(modifiers, key);
-    settle(window);
-}
-
-fn click(window: &mut Window, label: &str) {
-    window.get_by_label(label).click();
-    settle(window);
-}
 
 fn focused(window: &Window) -> Option<Id> {
     window.ctx.memory(|memory| memory.focused())

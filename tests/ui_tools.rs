@@ -8,23 +8,9 @@ use egui_kittest::kittest::Queryable;
 use inlay::doc::{Edit, Level, Mask, Picture};
 use inlay::engine::message::{Event as Told, JobId};
 use inlay::ui::{App, Compare, Tool};
-use ui_support::{Scripted, settle, window};
+use ui_support::{Scripted, click, press, sample, settle};
 
 type Window = Harness<'static, App>;
-
-fn sample() -> (Window, Scripted) {
-    window([1280.0, 800.0], 1.0, egui::Theme::Dark, None)
-}
-
-fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
-    window.key_press_modifiers(modifiers, key);
-    settle(window);
-}
-
-fn click(window: &mut Window, label: &str) {
-    window.get_by_label(label).click();
-    settle(window);
-}
 
 /// Where a pixel of the canvas is in the window.
 fn place(window: &Window, at: [f32; 2]) -> Pos2 {

@@ -83,6 +83,10 @@ impl Generator for Untagged<'_> {
         self.0.quick_look(z, cancel)
     }
 
+    fn decodes_last(&self) -> bool {
+        self.0.decodes_last()
+    }
+
     fn batch_limit(&self, width: u32, height: u32) -> usize {
         self.0.batch_limit(width, height)
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
 use inlay::doc::{Job, Picture, Plane};
 use inlay::engine::message::{Event, JobId, JobPreview, ModelSummary, Request};
 use inlay::pipeline::event::{CropRect, Look, OutputPicture, Preview};
@@ -223,6 +224,23 @@ pub fn window_with(
         .build_eframe(move |creation| App::new(creation, backend, start));
     settle(&mut harness);
     (harness, engine)
+}
+
+/// The window with the sample, dark, at a usual size.
+pub fn sample() -> (Harness<'static, App>, Scripted) {
+    window([1280.0, 800.0], 1.0, egui::Theme::Dark, None)
+}
+
+/// Presses a key and waits until nothing moves any more.
+pub fn press(harness: &mut Harness<'_, App>, modifiers: egui::Modifiers, key: egui::Key) {
+    harness.key_press_modifiers(modifiers, key);
+    settle(harness);
+}
+
+/// Clicks what has this name and waits until nothing moves any more.
+pub fn click(harness: &mut Harness<'_, App>, label: &str) {
+    harness.get_by_label(label).click();
+    settle(harness);
 }
 
 /// Runs until the threads beside the window are done and the window rests.
