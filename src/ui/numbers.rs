@@ -137,6 +137,8 @@ fn more(ui: &mut Ui, session: &Session, narrow: bool, out: &mut Vec<Action>) {
             ui.horizontal(|ui| image_guidance(ui, session, out));
         }
         ui.horizontal(|ui| strength(ui, session, out));
+        // A box that is as light as what lies around it can't be seen.
+        ui.visuals_mut().widgets.inactive.bg_stroke = Stroke::new(1.0, Palette::of(ui).weak);
         let mut same = session.same_seeds;
         let tip = "Off, generating again makes other results; on, it makes the same ones as far as nothing else was changed";
         if ui
