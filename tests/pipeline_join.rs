@@ -13,7 +13,7 @@ fn outputs(job: &Job) -> Vec<OutputPicture> {
     common::outputs(job, &mut Toy::default())
 }
 
-fn blends() -> [BlendSpec; 5] {
+fn blends() -> [BlendSpec; 6] {
     let usual = BlendSpec::default();
     [
         usual,
@@ -31,6 +31,7 @@ fn blends() -> [BlendSpec; 5] {
             keep_detail: false,
             ..usual
         },
+        BlendSpec { cast: 0.3, ..usual },
     ]
 }
 

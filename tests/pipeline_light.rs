@@ -123,6 +123,41 @@ fn light_reaches_the_result_and_nothing_beyond_the_region() {
 }
 
 #[test]
+fn shadow_falls_beyond_the_region_as_far_as_the_artist_wants() {
+    let with = |cast: f32, light: [f32; 3]| {
+        let mut job = insertion();
+        job.spec.blend.cast = cast;
+        outputs(&job, &mut toy(true, light)).remove(0)
+    };
+    let whole = with(1.0, [0.5, 0.8, 0.0]);
+    let joining = whole.joining.unwrap();
+    assert!(joining.casts());
+    // Far from the mask, at the canvas's own edge.
+    for (cast, ground) in [(1.0, 80), (0.5, 90), (0.0, 100)] {
+        let made = with(cast, [0.5, 0.8, 0.0]).picture;
+        for (x, y) in [(0, 0), (64, 4), (120, 90)] {
+            assert_eq!(
+                made.pixel(x, y),
+                [ground, ground, ground, 255],
+                "{cast} {x} {y}"
+            );
+        }
+        let blend = BlendSpec {
+            cast,
+            ..BlendSpec::default()
+        };
+        let again = joining.joined(&blend, &Cancel::default()).unwrap();
+        assert_eq!(again, *made, "{cast}");
+    }
+    let mirrored = with(1.0, [0.5, 1.0, 0.2]).picture;
+    assert_eq!(mirrored.pixel(120, 90), [151, 151, 151, 255]);
+    // What light does not change is the canvas's.
+    let even = with(1.0, [0.5, 1.0, 0.0]);
+    assert!(!even.joining.unwrap().casts());
+    assert_eq!(even.picture.pixel(120, 90), [100, 100, 100, 255]);
+}
+
+#[test]
 fn what_is_taken_away_is_lit_ground_and_an_extension_is_not_lit() {
     for (prompt, asked) in [("Remove IMG2 from IMG1.", 1), ("Extend IMG1 into IMG2.", 0)] {
         let canvas = Picture::filled(SIZE.0, SIZE.1, [100, 100, 100, 255]);

@@ -6,7 +6,8 @@
 
 Error is a root mean square over what differs between canvas and true picture, a little of it over all the rest, and
 once more over the ground alone: shadows are small and objects large. With `--share` there also counts the mean absolute
-error as a share of the canvas's, which is what `inlay eval` prints as the shadow's. Each layer is judged only where it is
+error as a share of the canvas's, which is what `inlay eval` prints as the shadow's; with `--still` that of ground beyond the
+shadow too, for the light shows on all of it. Each layer is judged only where it is
 the true one, objects under the cut-out and ground beside it: else the ground learns to paint what of the object the cut-out misses,
 as a smear around it. Pictures are flipped and brightened at random. `--stream "inlay data collages … --seed {seed} --out
 /dev/stdout"` in place of `--watch` renders beside the trainer into a pool of so many collages, of which the oldest make room.
@@ -29,6 +30,7 @@ from light import LIGHT, Light, lit
 from records import Records
 
 NAMES = ("canvas", "laid", "target", "cover", "masked", "object")
+FAINT = 5.0  # a shadow of a hundred pixels that takes a twentieth
 TASKS = {0: "insert", 2: "remove", 3: "move"}
 
 
@@ -105,13 +107,18 @@ def error(x, b, where=1.0):
     return over(changed), over(changed * (b["object"] < 0.5)), over(1 - changed)
 
 
-def share(x, b, where=1.0, least=0.02):
-    """Mean absolute error over ground that is to change as a share of the canvas's: [N]; 0 where hardly any is."""
+def share(x, b, where=1.0, least=0.02, still=0.0, faint=0.0):
+    """Mean absolute error over ground that is to change as a share of the canvas's: [N]; 0 where hardly any is. Error over
+    ground that is to stay as it is counts `still` times as much, and what is added to the canvas's error keeps shadows that
+    are hardly more than that, in pixels times brightness, from ruling."""
     changed = (b["target"] - b["canvas"]).abs().amax(1, keepdim=True) > 2.5 / 255
-    ground = (changed & (b["object"] < 0.5)).float() * where
-    total = lambda y: ((y - b["target"]).abs().mean(1, keepdim=True) * ground).sum((1, 2, 3))
+    ground = (b["object"] < 0.5).float() * where
+    total = lambda y, of: ((y - b["target"]).abs().mean(1, keepdim=True) * of).sum((1, 2, 3))
+    both = ground * torch.where(changed, 1.0, still)
+    ground = ground * changed
     count = ground.sum((1, 2, 3))
-    return torch.where(count < 16, 0.0, total(x) / total(b["canvas"]).maximum(least * count).clamp(min=1e-6))
+    of = total(b["canvas"], ground).maximum(least * count).clamp(min=1e-6)
+    return torch.where(count < 16, 0.0, total(x, both) / (of + faint))
 
 
 def own(b):
@@ -157,6 +164,7 @@ def main():
     p.add_argument("--batch", type=int, default=32)
     p.add_argument("--lr", type=float, default=1.5e-3)
     p.add_argument("--share", type=float, default=0, help="weight of the shadow's share of error in the loss")
+    p.add_argument("--still", type=float, default=0, help="how much error beyond the shadow counts in that share")
     p.add_argument("--threads", type=int, default=1)
     common.arguments(p)
     a = p.parse_args()
@@ -195,7 +203,7 @@ def main():
         changed, ground, rest = error(x, b, where)
         root = lambda e: (e + 1e-3).sqrt().mean()
         loss = root(changed + 0.3 * rest) + 0.5 * root(ground)
-        shadow = share(x, b, where).mean()
+        shadow = share(x, b, where, still=a.still, faint=FAINT).mean()
         return loss + a.share * shadow if a.share else loss, {"changed": changed.mean(), "shadow": shadow}
 
     def judged(weights):

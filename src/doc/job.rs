@@ -133,6 +133,10 @@ pub struct BlendSpec {
         skip_serializing_if = "BlendSpec::is_full"
     )]
     pub relight: f32,
+    /// How much of the shadow and the reflection that the model found falls on the canvas beyond the region, 0 to 1; at 0
+    /// every pixel there stays as it is. Recipes from before there was a choice ran without.
+    #[serde(default)]
+    pub cast: f32,
 }
 
 impl BlendSpec {
@@ -154,6 +158,7 @@ impl Default for BlendSpec {
             colour_match: true,
             keep_detail: true,
             relight: Self::full(),
+            cast: Self::full(),
         }
     }
 }
@@ -421,6 +426,7 @@ impl JobSpec {
         in_range("the feather", self.blend.feather, 0.0, 1.0)?;
         in_range("the growth of what is joined", self.blend.grow, -1.0, 1.0)?;
         in_range("the relighting", self.blend.relight, 0.0, 1.0)?;
+        in_range("the shadow beyond the region", self.blend.cast, 0.0, 1.0)?;
         if let Some(strength) = self.masked.strength {
             in_range("the strength", strength, 0.05, 1.0)?;
         }

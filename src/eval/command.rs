@@ -96,6 +96,9 @@ pub struct EvalArgs {
     /// Leave out the detail that canvas and objects lend the result
     #[arg(long)]
     pub no_detail: bool,
+    /// How much of the shadow and the reflection falls beyond the region, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
+    pub cast: f32,
     /// Give the model a case's own collage, in which the object mostly stands as in the true picture, rather than let
     /// the program make one of the mask
     #[arg(long)]
@@ -254,6 +257,7 @@ fn settings(args: &EvalArgs, generator: &UniRealGenerator) -> Settings {
             feather: args.feather,
             colour_match: !args.no_colour_match,
             keep_detail: !args.no_detail,
+            cast: args.cast,
             ..BlendSpec::default()
         },
         cut_out: !args.whole_assets,

@@ -34,7 +34,8 @@ pub struct Figures {
     pub shadow_share: Option<f64>,
     /// Mean absolute error where nothing should have changed, 0..1.
     pub background: Option<f64>,
-    /// Largest difference to the canvas outside of where it may be changed, 0..1. 0 unless something is broken.
+    /// Largest difference to the canvas beyond the region, 0..1: of shadow and reflection that fall there, or, if none may
+    /// ([`crate::doc::job::BlendSpec::cast`] is 0), 0 unless something is broken.
     pub outside: Option<f64>,
 }
 

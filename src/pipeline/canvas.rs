@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::cast::Cast;
 use super::collage::{Cover, opaque};
 use super::detail::Base;
 use super::frame::Frame;
 use super::join::Own;
+use super::light::Light;
 use super::prepare::Region;
 use super::read::rgb;
 use super::resample::{Window, resampled};
@@ -25,6 +27,8 @@ pub(super) struct CanvasPart {
     pub own: Option<Arc<Picture>>,
     /// The collage is in the model's light.
     pub lit: bool,
+    /// What that light does to the ground around.
+    pub cast: Option<Arc<Cast>>,
 }
 
 impl CanvasPart {
@@ -38,6 +42,16 @@ impl CanvasPart {
         let picture = |values: &[f32]| Arc::new(opaque(values, size.0, size.1));
         self.own = own.as_deref().map(picture);
         self.collage = Some((picture(&laid), cover));
+    }
+
+    /// Takes down the light on what was laid into the crop, which covers it so far (`cover`, at the model's size).
+    pub fn light(&mut self, light: &Light, cover: &[f32], frame: &Frame) {
+        self.lit = true;
+        let size = (frame.width as usize, frame.height as usize);
+        let open = frame
+            .crop
+            .open_in((self.picture.width(), self.picture.height()));
+        self.cast = Cast::new(light, cover, size, open).map(Arc::new);
     }
 
     /// The canvas with what was laid into it, as the model's picture would show it.

@@ -76,7 +76,7 @@ pub(super) fn add_collage(
                     .on_unknown(&mut unlit, &ground, &whole, full);
                 own = Some(unlit);
                 light.on_unknown(&mut values, &ground, &whole, full);
-                part.lit = true;
+                part.light(&light, &cover, frame);
                 Cover::Objects(cover)
             }
         };
@@ -96,7 +96,6 @@ pub(super) fn add_collage(
         Some(mut small) => {
             go_on(cancel)?;
             let light = light(&small.values, &small.cover)?;
-            part.lit = light.is_some();
             let lit = Laying {
                 shaded: light.is_none(),
                 light: light.as_ref(),
@@ -115,6 +114,9 @@ pub(super) fn add_collage(
                     .collect()
             };
             let full = collage(job, inputs, full, ground, mask, lit);
+            if let Some(light) = &light {
+                part.light(light, &small.cover, frame);
+            }
             let cover = Cover::Objects(small.cover);
             (small.values, full, cover)
         }
@@ -133,7 +135,9 @@ pub(super) fn add_collage(
                 None => small,
                 light => start.small(size, light.as_ref()),
             };
-            part.lit = light.is_some();
+            if let Some(light) = &light {
+                part.light(light, &small.cover, frame);
+            }
             let full = start.full(full, light.as_ref());
             (small.values, Some(full), Cover::OnFilled(small.cover))
         }

@@ -19,6 +19,18 @@ pub struct CropRect {
     pub height: u32,
 }
 
+impl CropRect {
+    /// For left, top, right and bottom whether a canvas of this size goes on beyond it.
+    pub(super) fn open_in(&self, (width, height): (u32, u32)) -> [bool; 4] {
+        [
+            self.x > 0,
+            self.y > 0,
+            self.x + self.width < width,
+            self.y + self.height < height,
+        ]
+    }
+}
+
 /// Clean-image estimates of the running outputs, before decoding.
 #[derive(Clone, Debug)]
 pub struct Preview {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::blend::{Layer, Rgb, Stopped, composite, soft_alpha};
+use super::cast::Cast;
 use super::colour::ColourMatch;
 use super::detail::{Base, Detail};
 use super::event::CropRect;
@@ -36,6 +37,8 @@ pub(super) struct Made {
     pub collage: Option<Arc<Picture>>,
     /// The same with the objects in the light they came in; `None` if the model gave them no other.
     pub own: Option<Arc<Own>>,
+    /// What the light that the model found does to the ground around the region.
+    pub cast: Option<Arc<Cast>>,
 }
 
 /// A collage whose objects are in the light they came in.
@@ -73,6 +76,7 @@ impl Made {
             grain: self.grain,
             collage: Some(Arc::clone(&own.collage)),
             own: None,
+            cast: self.cast.clone(),
         };
         let none = ColourMatch::none();
         let bare = bare.lit((canvas, crop), alpha, blend, &none, cancel)?;
@@ -99,7 +103,11 @@ impl Made {
             Some(detail) => Layer::Detailed(detail, self.collage.as_deref()),
             None => Layer::Plain(&self.generated),
         };
-        composite(canvas, crop, layer, alpha, colour, cancel)
+        let mut joined = composite(canvas, crop, layer, alpha, colour, cancel)?;
+        if let Some(cast) = self.cast.as_deref().filter(|_| blend.cast > 0.0) {
+            cast.on(&mut joined, (canvas, crop), alpha, blend.cast, cancel)?;
+        }
+        Ok(joined)
     }
 }
 
@@ -142,18 +150,18 @@ impl Joining {
     pub fn relights(&self) -> bool {
         self.made.own.is_some()
     }
+
+    /// Whether [`BlendSpec::cast`] changes anything: the light that was found reaches beyond what was masked.
+    pub fn casts(&self) -> bool {
+        self.made.cast.is_some()
+    }
 }
 
 /// How much of the generated picture shows in the crop.
 pub(super) fn alpha(region: &Region, crop: CropRect, canvas: &Picture, blend: &BlendSpec) -> Plane {
     let area = region.editable.values().iter().filter(|v| **v > 0).count();
     let unit = (area as f32).sqrt();
-    let open = [
-        crop.x > 0,
-        crop.y > 0,
-        crop.x + crop.width < canvas.width(),
-        crop.y + crop.height < canvas.height(),
-    ];
+    let open = crop.open_in((canvas.width(), canvas.height()));
     let feather = blend.feather * unit;
     let by = blend.grow * unit;
     if by == 0.0 {
@@ -239,6 +247,7 @@ mod tests {
                 grain: 0.0,
                 collage: None,
                 own: None,
+                cast: None,
                 generated,
             },
             region: Arc::new(Region { editable, selected }),

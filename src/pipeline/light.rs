@@ -9,6 +9,8 @@
 //! g is light on the objects, s is shade or light on the ground and r what is mirrored in it. Cut-out and canvas keep
 //! their own detail at any size, and so does the edge between them.
 
+use std::ops::Range;
+
 use super::detail::mean;
 
 /// What a model estimates light from; all of `height · width` pixels.
@@ -58,10 +60,20 @@ impl<const N: usize> Field<N> {
 
     /// The values for the pixels of row `y` of a picture of this size, between the grid's points in straight lines, as
     /// an enlarged picture has them (pixel centres).
-    fn row(&self, y: usize, (width, height): (usize, usize)) -> impl Iterator<Item = [f32; N]> {
+    pub(super) fn row(&self, y: usize, size: (usize, usize)) -> impl Iterator<Item = [f32; N]> {
+        self.row_in(y, size, 0..size.0)
+    }
+
+    /// The same for a part of the row.
+    pub(super) fn row_in(
+        &self,
+        y: usize,
+        (width, height): (usize, usize),
+        columns: Range<usize>,
+    ) -> impl Iterator<Item = [f32; N]> {
         let (top, bottom, down) = between(y, height, self.rows);
         let (top, bottom) = (top * self.columns, bottom * self.columns);
-        (0..width).map(move |x| {
+        columns.map(move |x| {
             let (left, right, along) = between(x, width, self.columns);
             std::array::from_fn(|c| {
                 let at = |i: usize| self.values[i][c];

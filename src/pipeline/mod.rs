@@ -4,6 +4,7 @@ mod ask;
 mod asset;
 pub mod blend;
 mod canvas;
+mod cast;
 mod collage;
 mod colour;
 pub mod detail;

@@ -136,6 +136,7 @@ pub(super) fn prepare(
                 collage: None,
                 own: None,
                 lit: false,
+                cast: None,
             };
             (frame, Some(part))
         }

@@ -461,6 +461,7 @@ impl<'a> Stage<'a> {
                         own: self.own.clone(),
                         grain: self.grain,
                         collage: canvas.collage().cloned(),
+                        cast: canvas.cast.clone(),
                         generated: rgb,
                     };
                     let blend = &self.job.spec.blend;

@@ -22,7 +22,7 @@ pub fn window(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
     let Some(joining) = &output.joining else {
         return;
     };
-    let relights = joining.relights();
+    let (relights, casts) = (joining.relights(), joining.casts());
     if !session.adjust {
         return;
     }
@@ -47,7 +47,7 @@ pub fn window(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
                             }
                         });
                     });
-                    controls(ui, session, &mut blend, relights, out);
+                    controls(ui, session, &mut blend, (relights, casts), out);
                 });
         });
     if blend != before {
@@ -62,7 +62,7 @@ fn controls(
     ui: &mut Ui,
     session: &Session,
     blend: &mut BlendSpec,
-    relights: bool,
+    (relights, casts): (bool, bool),
     out: &mut Vec<Action>,
 ) {
     egui::Grid::new("blend").num_columns(2).show(ui, |ui| {
@@ -73,6 +73,12 @@ fn controls(
         if relights {
             let tip = "How far the object takes on the light that was found; at 0 it keeps its own colours";
             percent(ui, "Relight", &mut blend.relight, 0.0..=100.0).on_hover_text(tip);
+            ui.end_row();
+        }
+        if casts {
+            let tip = "How much of the shadow and the reflection falls on the picture beyond the mask's region; at 0 \
+                       nothing there changes";
+            percent(ui, "Shadow beyond", &mut blend.cast, 0.0..=100.0).on_hover_text(tip);
             ui.end_row();
         }
     });

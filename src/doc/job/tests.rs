@@ -291,3 +291,16 @@ fn objects_are_relit_wholly_unless_the_artist_says_how_far() {
     let much = sentence(|job| job.spec.blend.relight = 1.5);
     assert_eq!(much, "the relighting is 1.5: use 0 to 1");
 }
+
+#[test]
+fn recipes_that_say_nothing_of_light_beyond_the_region_keep_it_within() {
+    let spec = spec();
+    assert_eq!(spec.blend.cast, 1.0);
+    let mut told = serde_json::to_value(&spec).unwrap();
+    assert_eq!(told["blend"]["cast"], 1.0);
+    told["blend"].as_object_mut().unwrap().remove("cast");
+    let old: JobSpec = serde_json::from_value(told).unwrap();
+    assert_eq!(old.blend.cast, 0.0);
+    let less = sentence(|job| job.spec.blend.cast = -0.5);
+    assert_eq!(less, "the shadow beyond the region is -0.5: use 0 to 1");
+}

@@ -237,8 +237,8 @@ fn tables(entries: &[Entry]) -> Vec<Table> {
         note: "The model starts from the collage that the program lays, and knows no more of the place than the \
                baselines. PSNR and SSIM where the true picture differs from the canvas; shadow: mean error of what \
                changed beside the object, and as a share of the untouched canvas's; background: mean error where \
-               nothing changed; outside: largest difference to the canvas beyond what may change, 0 unless something \
-               is broken; identity: likeness to the asset's own picture (another view of the object, in other light).",
+               nothing changed; outside: largest difference to the canvas beyond the region, where only shadow and \
+               reflection may fall; identity: likeness to the asset's own picture (another view of the object, in other light).",
         columns: &[
             Column::more("PSNR", 2),
             Column::more("SSIM", 3),
