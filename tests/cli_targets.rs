@@ -326,3 +326,65 @@ fn work_goes_on_when_stderr_takes_nothing() {
     let names = files::listing(&at.join("out"));
     assert!(names.contains(&"index.json".to_owned()), "{names:?}");
 }
+
+#[test]
+fn an_object_is_cut_out_of_a_photograph() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    let photo = files::encoded(files::photo_of_a_box(120, 90), image::ImageFormat::Png);
+    files::put(at, "photo.png", &photo);
+    files::put(at, "over.png", &files::mask_png(120, 90, (28, 20, 92, 70)));
+    files::put(at, "beside.png", &files::mask_png(60, 45, (28, 20, 42, 40)));
+    files::put(at, "even.png", &files::mask_png(120, 90, (0, 0, 0, 0)));
+    for cut in [
+        "cut photo.png --out box.png",
+        "cut photo.png --mask over.png --out box.png",
+    ] {
+        assert_eq!(inlay(cut, at), (0, String::new()), "{cut}");
+        let object = image::open(at.join("box.png")).expect("opens").into_rgba8();
+        // Where the box is, to within a pixel on each side.
+        let (width, height) = object.dimensions();
+        assert!(
+            (47..=52).contains(&width) && (35..=40).contains(&height),
+            "{cut}: {width}×{height}"
+        );
+        let opaque = object.pixels().filter(|p| p.0[3] == 255).count();
+        assert!(opaque > 1600, "{cut}: {opaque}");
+        assert!(
+            object
+                .pixels()
+                .filter(|p| p.0[3] == 255)
+                .all(|p| p.0[0] > p.0[1] + 60)
+        );
+        std::fs::remove_file(at.join("box.png")).expect("removes");
+    }
+    fails(
+        "cut photo.png --mask even.png --out box.png",
+        at,
+        1,
+        "no object was found that stands out from what is around it, paint a mask over it and give that with --mask: \
+         photo.png",
+    );
+    fails(
+        "cut photo.png --mask beside.png --out box.png",
+        at,
+        1,
+        "the mask has 60×45 pixels and the canvas 120×90, make them the same size: beside.png",
+    );
+    fails(
+        "cut photo.png --out box.jpg",
+        at,
+        2,
+        "objects are PNG files, let --out end in .png: box.jpg",
+    );
+    fails(
+        "cut photo.png --out photo.png",
+        at,
+        2,
+        "the result would replace a picture it is made from, choose another --out: photo.png",
+    );
+    assert_eq!(
+        files::listing(at),
+        ["beside.png", "even.png", "over.png", "photo.png"]
+    );
+}

@@ -13,7 +13,7 @@ fn outputs(job: &Job) -> Vec<OutputPicture> {
     common::outputs(job, &mut Toy::default())
 }
 
-fn blends() -> [BlendSpec; 6] {
+fn blends() -> [BlendSpec; 5] {
     let usual = BlendSpec::default();
     [
         usual,
@@ -31,7 +31,6 @@ fn blends() -> [BlendSpec; 6] {
             keep_detail: false,
             ..usual
         },
-        BlendSpec { cast: 0.3, ..usual },
     ]
 }
 

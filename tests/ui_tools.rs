@@ -1,5 +1,6 @@
 //! Tools that drag, comparing, the queue and the sweep over the levels, through accessible names.
 
+mod files;
 mod ui_support;
 
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, accesskit::Role};
@@ -8,7 +9,7 @@ use egui_kittest::kittest::Queryable;
 use inlay::doc::{Edit, Level, Mask, Picture};
 use inlay::engine::message::{Event as Told, JobId};
 use inlay::ui::{App, Compare, Tool};
-use ui_support::{Scripted, click, press, sample, settle};
+use ui_support::{Scripted, click, press, sample, settle, window};
 
 type Window = Harness<'static, App>;
 
@@ -437,4 +438,90 @@ fn all_jobs_are_cancelled_at_once() {
     click(&mut window, "Cancel all");
     let cancelled = engine.0.borrow().cancelled.clone();
     assert_eq!(cancelled, [sent[1], sent[2], sent[0]]);
+}
+
+fn from_menu(window: &mut Window, command: &str) {
+    click(window, "Mask");
+    click(window, command);
+}
+
+fn has_message(window: &Window, part: &str) -> bool {
+    let toasts = window.state().session.toasts.list();
+    toasts.iter().any(|toast| toast.text.contains(part))
+}
+
+/// The window with a photograph of a box as its canvas, and another one as an object.
+fn with_boxes(folder: &std::path::Path) -> Window {
+    let photo = |name: &str, width, height| {
+        let bytes = files::encoded(
+            files::photo_of_a_box(width, height),
+            image::ImageFormat::Png,
+        );
+        files::put(folder, name, &bytes)
+    };
+    let paths = vec![photo("garden.png", 160, 120), photo("box.png", 120, 90)];
+    window([1280.0, 800.0], 1.0, egui::Theme::Dark, Some(paths)).0
+}
+
+fn object(window: &Window, at: usize) -> (u32, u32, bool) {
+    let picture = &window.state().session.document.slots()[at].picture;
+    (picture.width(), picture.height(), picture.has_alpha())
+}
+
+#[test]
+fn objects_are_cut_out_of_photographs_and_undo_gives_the_whole_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = with_boxes(folder.path());
+    let (width, height, cut) = object(&window, 1);
+    let fits = (47..=52).contains(&width) && (35..=40).contains(&height);
+    assert!(cut && fits, "{cut} {width}×{height}");
+    // The canvas is what it was.
+    assert_eq!(object(&window, 0), (160, 120, false));
+    assert!(has_message(
+        &window,
+        "IMG2 was cut out; undo for the whole picture"
+    ));
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(object(&window, 1), (120, 90, false));
+    // By hand from the slot's menu.
+    let card = window.get_by_label("Select box").rect().center();
+    window.hover_at(card);
+    window.get_by_label("Select box").click_secondary();
+    settle(&mut window);
+    click(&mut window, "Cut out the object");
+    assert_eq!(object(&window, 1), (width, height, true));
+}
+
+#[test]
+fn what_is_under_a_mask_becomes_an_object() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = with_boxes(folder.path());
+    let session = &mut window.state_mut().session;
+    let mut plane = inlay::doc::Plane::filled(160, 120, 0);
+    for y in 28..92 {
+        plane.values_mut()[y * 160 + 38..y * 160 + 122].fill(255);
+    }
+    session.take_mask(&plane);
+    assert_eq!(session.document.slots().len(), 2);
+    let regions = session.document.regions().to_vec();
+    from_menu(&mut window, "Object from mask");
+    let (width, height, cut) = object(&window, 2);
+    assert!(
+        cut && (63..=68).contains(&width) && (47..=52).contains(&height),
+        "{width} {height}"
+    );
+    let session = &window.state().session;
+    let slot = &session.document.slots()[2];
+    assert_eq!(
+        (slot.name.as_str(), session.slot),
+        ("part of garden", Some(slot.id))
+    );
+    // The mask is not where it is to go.
+    assert_eq!(session.document.regions(), &regions[..]);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(window.state().session.document.slots().len(), 2);
+    // Nothing stands out on grass.
+    from_menu(&mut window, "Clear mask");
+    from_menu(&mut window, "Object from mask");
+    assert!(has_message(&window, "Paint over the object first"));
 }

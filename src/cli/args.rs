@@ -38,6 +38,8 @@ pub enum Command {
     Rerun(RerunArgs),
     /// Make a mask as coarse as a level asks
     Mask(MaskArgs),
+    /// Cut an object out of a photograph
+    Cut(CutArgs),
     /// Measure how fast a model is on this machine
     Bench(BenchArgs),
     /// Say which models there are; get, check and remove them
@@ -293,6 +295,21 @@ pub struct MaskArgs {
     #[arg(long)]
     pub region: bool,
     /// The PNG to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// Arguments of `inlay cut`.
+#[derive(Debug, Args)]
+pub struct CutArgs {
+    /// The photograph
+    #[arg(value_name = "FILE")]
+    pub from: PathBuf,
+    /// A rough mask over the object, white on black, of the same size; without one the object is what stands out in the
+    /// middle
+    #[arg(long, value_name = "FILE")]
+    pub mask: Option<PathBuf>,
+    /// The PNG to write, cropped to the object and transparent around it
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
 }

@@ -6,6 +6,7 @@
 
 pub mod args;
 mod bench;
+mod cut;
 mod editor;
 mod error;
 mod generate;
@@ -63,6 +64,7 @@ fn dispatch(cli: Cli) -> Result<(), CliError> {
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Rerun(args)) => rerun::run(&args),
         Some(Command::Mask(args)) => mask::run(&args),
+        Some(Command::Cut(args)) => cut::run(&args),
         Some(Command::Bench(BenchArgs {
             command: Some(BenchCommand::World(args)),
             ..

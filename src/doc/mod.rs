@@ -2,6 +2,7 @@
 //! no files, no threads, no tensors.
 
 pub mod contact;
+pub mod cutting;
 pub mod document;
 pub mod edit;
 pub(crate) mod field;

@@ -1,6 +1,7 @@
 //! Objects freed from what surrounds them, so that they can be placed.
 
-use crate::doc::Picture;
+use crate::doc::cutting::{self, Found};
+use crate::doc::{Picture, Plane};
 
 /// The largest difference of any channel at which a pixel still counts as background.
 const NEAR: u8 = 24;
@@ -8,6 +9,15 @@ const NEAR: u8 = 24;
 const BORDER_SHARE: f32 = 0.9;
 /// The shares of the picture an object may cover.
 const OBJECT_SHARE: std::ops::RangeInclusive<f32> = 0.002..=0.98;
+
+/// How well colours must tell an object from its surroundings to be sure of it ([`cutting::Found::told`]). Of 80 cut-outs
+/// laid into photographs, 23 had this and were found with an IoU of 0.88 or more; of 17 between 0.93 and this, 5 had less than
+/// 0.7.
+const SURE: f64 = 0.97;
+/// The share of the picture's edge that such an object may touch.
+const TOUCHING: f64 = 0.1;
+/// The shares of a photograph that it may cover.
+const PHOTO_SHARE: std::ops::RangeInclusive<f64> = 0.01..=0.8;
 
 /// The part of a picture that shows, cropped to the bounds of its alpha; `None` if nothing shows.
 pub fn crop_to_alpha(picture: &Picture) -> Option<Picture> {
@@ -23,14 +33,67 @@ pub fn crop_to_alpha(picture: &Picture) -> Option<Picture> {
     Picture::from_rgba(x1 - x0, y1 - y0, pixels)
 }
 
-/// The object of a picture, cropped: by its alpha where it has any, else by taking away a plain background.
-/// `None` if the picture is opaque and its background not plain, or nothing would be left.
+/// The object of a picture, cropped: by its alpha where it has any, else by taking away a plain background, or what an
+/// object surely stands out from. `None` if nothing would be left, or it is not sure what. Up to seconds.
 pub fn cut_out(picture: &Picture) -> Option<Picture> {
+    cut_out_plainly(picture).or_else(|| sure_object_of(picture))
+}
+
+/// The object of a picture, cropped: by its alpha where it has any, else by taking away a plain background.
+/// `None` if the picture is opaque and its background not plain, or nothing would be left. At once.
+pub fn cut_out_plainly(picture: &Picture) -> Option<Picture> {
     if picture.has_alpha() {
         crop_to_alpha(picture)
     } else {
         crop_to_alpha(&without_plain_background(picture)?)
     }
+}
+
+/// What stands out in the middle of an opaque photograph, cropped, if its colours tell it so well from what is around it
+/// that it is sure to be right.
+pub fn sure_object_of(picture: &Picture) -> Option<Picture> {
+    if picture.has_alpha() {
+        return None;
+    }
+    let found = cutting::object(picture, None, &|| false)?;
+    let sure =
+        found.told >= SURE && found.touching <= TOUCHING && PHOTO_SHARE.contains(&found.share);
+    free(picture, &found).filter(|_| sure)
+}
+
+/// The object of a picture, cropped: as [`cut_out_plainly`], or else what stands out in the middle of a photograph, however unsure
+/// that is. `None` if there is nothing. About a second.
+pub fn object_of(picture: &Picture) -> Option<Picture> {
+    cut_out_plainly(picture).or_else(|| {
+        let found = cutting::object(picture, None, &|| false)?;
+        free(picture, &found)
+    })
+}
+
+/// The object inside a mask of the picture's size (values ≥ 128), cropped. `None` if the mask holds nothing that stands out.
+/// About a second.
+pub fn object_in(picture: &Picture, mask: &Plane) -> Option<Picture> {
+    let found = cutting::object(picture, Some(mask), &|| false)?;
+    free(picture, &found)
+}
+
+/// What was found, cropped. What fills its bounds gets a transparent rim of a pixel: it is cut out, and can be told to be.
+fn free(picture: &Picture, found: &Found) -> Option<Picture> {
+    let cut = crop_to_alpha(&cutting::freed(picture, found))?;
+    if cut.has_alpha() {
+        return Some(cut);
+    }
+    let (width, height) = (cut.width() as usize, cut.height() as usize);
+    let mut rimmed = Picture::filled(cut.width() + 2, cut.height() + 2, [0; 4]);
+    let rows = rimmed.pixels_mut().chunks_exact_mut((width + 2) * 4);
+    for (to, from) in rows
+        .skip(1)
+        .take(height)
+        .zip(cut.pixels().chunks_exact(width * 4))
+    {
+        to[4..(width + 1) * 4].copy_from_slice(from);
+    }
+    Some(rimmed)
 }
 
 /// An opaque picture whose border has nearly one colour, with everything of that colour that touches the
@@ -139,6 +202,49 @@ mod tests {
             }
         }
         picture
+    }
+
+    /// Speckled: how far the object's colour is from the ground's says how well it can be told.
+    fn photo(apart: u8) -> Picture {
+        let mut picture = Picture::filled(96, 96, [0, 0, 0, 255]);
+        for (at, pixel) in picture.pixels_mut().chunks_exact_mut(4).enumerate() {
+            let (x, y) = (at as u32 % 96, at as u32 / 96);
+            let speckle = ((x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(40_503)) >> 9 & 63) as u8;
+            let inside = (x as f32 - 48.0).hypot(y as f32 - 50.0) < 24.0;
+            pixel[0] = 40 + speckle + if inside { apart } else { 0 };
+            pixel[1] = 60 + speckle;
+        }
+        picture
+    }
+
+    #[test]
+    fn only_what_stands_out_is_cut_out_unasked() {
+        let clear = cut_out(&photo(120)).expect("an object");
+        assert!((46..=52).contains(&clear.width()) && (46..=52).contains(&clear.height()));
+        assert!(clear.has_alpha());
+        // Hardly redder than the grain.
+        let unclear = photo(12);
+        assert_eq!(cut_out(&unclear), None);
+        assert!(object_of(&unclear).is_some(), "who asks gets the best guess");
+    }
+
+    #[test]
+    fn what_fills_its_bounds_is_cut_out_too() {
+        let mut picture = photo(0);
+        for y in 30..70usize {
+            for x in 25..75 {
+                let at = (y * 96 + x) * 4;
+                picture.pixels_mut()[at..at + 3].copy_from_slice(&[30, 40, 220]);
+            }
+        }
+        let mut mask = Plane::filled(96, 96, 0);
+        for y in 24..78 {
+            mask.values_mut()[y * 96 + 18..y * 96 + 82].fill(255);
+        }
+        let cut = object_in(&picture, &mask).expect("an object");
+        assert!(cut.has_alpha());
+        assert_eq!(cut.pixel(cut.width() / 2, cut.height() / 2), [30, 40, 220, 255]);
+        assert_eq!(cut.pixel(0, 0)[3], 0);
     }
 
     #[test]

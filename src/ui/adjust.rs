@@ -12,7 +12,7 @@ use crate::doc::job::BlendSpec;
 const FEATHER: f32 = 30.0;
 const GROW: f32 = 15.0;
 /// Width of the window in points.
-const WIDTH: f32 = 224.0;
+const WIDTH: f32 = 276.0;
 
 /// The window, beside the result so that it can be judged.
 pub fn window(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {

@@ -182,6 +182,7 @@ pub fn is_enabled(session: &Session, command: Command) -> bool {
         Command::Cancel => session.job.is_some(),
         Command::CancelAll => !session.waiting.is_empty(),
         Command::SaveMask
+        | Command::ObjectFromMask
         | Command::RemoveMask
         | Command::ClearMask
         | Command::InvertMask

@@ -9,11 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+pub use cutting::Cutting;
+
 use super::journal::Lost;
 use crate::doc::{Document, Picture, Plane, Purpose, SlotId};
 use crate::engine::message::ModelSource;
 use crate::io;
 use crate::io::metadata::Recipe;
+
+mod cutting;
 
 /// Outcomes that may wait for the window.
 const WAITING: usize = 64;
@@ -49,6 +53,8 @@ pub enum Outcome {
         /// Where it is to go.
         destination: Destination,
     },
+    /// An object was cut out, or nothing stood out.
+    Cut(Box<Cutting>, Option<Arc<Picture>>),
     /// A mask was read, for which of the session's documents as above.
     Mask(Option<u64>, Plane),
     /// A result was written.
@@ -560,7 +566,7 @@ fn tell_picture(
             }
             let cutout = match destination {
                 Destination::Auto | Destination::As(Purpose::Asset) | Destination::Slot(_) => {
-                    io::cutout::cut_out(&loaded.picture).map(Arc::new)
+                    io::cutout::cut_out_plainly(&loaded.picture).map(Arc::new)
                 }
                 _ => None,
             };

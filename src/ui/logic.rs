@@ -120,8 +120,13 @@ impl Session {
                 ..
             } => {
                 let source = source.map(|path| path.display().to_string());
-                self.add_picture(picture, cutout, name, source, destination);
+                let uncut = self.add_picture(picture, cutout, name, source, destination);
+                return uncut
+                    .map(|slot| Action::CutOut(slot, false))
+                    .into_iter()
+                    .collect();
             }
+            Outcome::Cut(cutting, object) => self.on_cut(*cutting, object),
             Outcome::Mask(which, _) if self.is_gone(which) => {
                 let text = "the mask was read too late: its document is closed";
                 self.toasts.add(Kind::Warning, text);

@@ -281,6 +281,13 @@ fn menu(ui: &mut Ui, session: &Session, slot: &Slot, at: usize, out: &mut Vec<Ac
         let edit = Edit::SetPurpose(slot.id, Some(Purpose::Canvas));
         out.push(Action::Edit(edit));
     }
+    let is_object = session.document.purpose(slot.id) == Some(Purpose::Asset);
+    if is_object && !slot.picture.has_alpha() {
+        let tip = "Take away what is around the object; undo gives it back";
+        if ui.button("Cut out the object").on_hover_text(tip).clicked() {
+            out.push(Action::CutOut(slot.id, true));
+        }
+    }
     ui.separator();
     if ui
         .add_enabled(at > 0, egui::Button::new("Move up"))

@@ -44,6 +44,8 @@ pub enum Action {
     Star(u64),
     /// Makes an output the canvas.
     Accept(u64),
+    /// Cuts the object out of a slot's picture; whether the artist asked for it.
+    CutOut(SlotId, bool),
     /// Makes an output that is a map a mask, or a picture that steers.
     UseMap(u64),
     /// Asks for a map of the canvas; for a mask these words name the object.

@@ -1,5 +1,6 @@
 //! Carries out what widgets ask for: the one module that changes the session on the artist's behalf.
 
+mod cutting;
 mod mask;
 mod models;
 mod outputs;
@@ -106,6 +107,7 @@ impl Session {
                     self.add_picture(picture, None, name.to_owned(), None, Destination::Auto);
                 }
             }
+            Action::CutOut(slot, asked) => self.cut_out(slot, asked, env),
             Action::InsertWord(word) => self.insert = Some(word),
             Action::OpenProject(path) => self.request(Next::Open(path), env),
             Action::Answer(answer) => self.answer(answer, env),
@@ -257,6 +259,7 @@ impl Session {
             }
             Command::DepthMap => self.perceive(MapKind::Depth, "", env),
             Command::EdgeMap => self.perceive(MapKind::Edge, "", env),
+            Command::ObjectFromMask => self.object_from_mask(env),
             Command::UseAsObject => match self.shown {
                 Some(id) => self.use_as_object(id),
                 None => self.say("choose a result first"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Env, Session};
 use crate::doc::document::Edit;
-use crate::doc::{Mask, Picture, Purpose};
+use crate::doc::{Mask, Picture, Purpose, SlotId};
 use crate::ui::files::Destination;
 use crate::ui::state::Dropped;
 use crate::ui::toasts::Kind;
@@ -21,9 +21,11 @@ impl Session {
             match item {
                 Dropped::Path(path) => paths.push(path),
                 Dropped::Picture(picture) => {
-                    let cutout = crate::io::cutout::cut_out(&picture).map(Arc::new);
+                    let cutout = crate::io::cutout::cut_out_plainly(&picture).map(Arc::new);
                     let name = "pasted".to_owned();
-                    self.add_picture(picture, cutout, name, None, destination);
+                    if let Some(slot) = self.add_picture(picture, cutout, name, None, destination) {
+                        self.cut_out(slot, false, env);
+                    }
                 }
             }
         }
@@ -32,7 +34,7 @@ impl Session {
         }
     }
 
-    /// Puts a picture where it belongs.
+    /// Puts a picture where it belongs; the slot, if it is an object's and the picture is not cut out.
     pub fn add_picture(
         &mut self,
         picture: Arc<Picture>,
@@ -40,11 +42,12 @@ impl Session {
         name: String,
         source: Option<String>,
         destination: Destination,
-    ) {
+    ) -> Option<SlotId> {
         let edit = match destination {
             Destination::Mask => {
                 let plane = crate::io::mask::from_picture(&picture);
-                return self.take_mask(&plane);
+                self.take_mask(&plane);
+                return None;
             }
             Destination::Slot(slot) => {
                 let is_object = self.document.purpose(slot) == Some(Purpose::Asset);
@@ -102,18 +105,22 @@ impl Session {
             Edit::ReplacePicture { slot, .. } => Some(*slot),
             _ => None,
         };
-        if self.edit(edit) {
-            // Ids are given in order: the newest picture has the largest.
-            let newest = || self.document.slots().iter().map(|slot| slot.id).max();
-            self.slot = replaced.or_else(newest);
-            if replaced.is_none() {
-                self.place_new_asset();
-            }
-            if self.shown_size() != canvas_before {
-                self.view.fit();
-                self.results_view.fit();
-            }
+        if !self.edit(edit) {
+            return None;
         }
+        // Ids are given in order: the newest picture has the largest.
+        let newest = || self.document.slots().iter().map(|slot| slot.id).max();
+        self.slot = replaced.or_else(newest);
+        if replaced.is_none() {
+            self.place_new_asset();
+        }
+        if self.shown_size() != canvas_before {
+            self.view.fit();
+            self.results_view.fit();
+        }
+        let slot = self.document.slot(self.slot?)?;
+        let is_object = self.document.purpose(slot.id) == Some(Purpose::Asset);
+        (is_object && !slot.picture.has_alpha()).then_some(slot.id)
     }
 
     /// A new object belongs to the first mask that places nothing yet.

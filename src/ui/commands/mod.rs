@@ -47,6 +47,7 @@ pub enum Command {
     GenerateFirst,
     Sweep,
     SelectByWords,
+    ObjectFromMask,
     DepthMap,
     EdgeMap,
     UseMap,
@@ -152,7 +153,7 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 
 impl Command {
     /// Every command, in the order of the menus and the palette.
-    pub const ALL: [Command; 78] = [
+    pub const ALL: [Command; 79] = [
         Command::Generate,
         Command::GenerateFirst,
         Command::Sweep,
@@ -190,6 +191,7 @@ impl Command {
         Command::BrushLarger,
         Command::NewMask,
         Command::SelectByWords,
+        Command::ObjectFromMask,
         Command::RemoveMask,
         Command::ClearMask,
         Command::FillMask,
@@ -268,6 +270,7 @@ impl Command {
             Command::GenerateFirst => results::GENERATE_FIRST,
             Command::Sweep => results::SWEEP,
             Command::SelectByWords => tools::SELECT_BY_WORDS,
+            Command::ObjectFromMask => tools::OBJECT_FROM_MASK,
             Command::DepthMap => results::DEPTH_MAP,
             Command::EdgeMap => results::EDGE_MAP,
             Command::UseMap => results::USE_MAP,

@@ -117,6 +117,14 @@ pub const SELECT_BY_WORDS: Info = Info {
     keys: &[],
 };
 
+pub const OBJECT_FROM_MASK: Info = Info {
+    text: "Object from mask",
+    tip: "Cut what stands out under the mask out of the canvas, and add it to the objects",
+    menu: Some(Menu::Mask),
+    icon: None,
+    keys: &[],
+};
+
 pub const LOAD_MASK: Info = Info {
     text: "Load mask…",
     tip: "Use a black and white picture, or a transparent one, as the mask",

@@ -1,0 +1,98 @@
+//! Objects that are cut out of photographs.
+
+use std::sync::Arc;
+
+use super::{Env, Session};
+use crate::doc::document::Edit;
+use crate::doc::{Picture, Purpose, SlotId, Target};
+use crate::ui::files::Cutting;
+use crate::ui::toasts::Kind;
+
+impl Session {
+    /// Cuts the object out of a slot's picture. If nobody `asked`, only where that is sure to be right.
+    pub(super) fn cut_out(&mut self, slot: SlotId, asked: bool, env: &mut Env<'_>) {
+        let Some(slot) = self.document.slot(slot) else {
+            return;
+        };
+        if slot.picture.has_alpha() {
+            return self.say("this picture is cut out already");
+        }
+        env.files.cut(Cutting {
+            which: self.project.which,
+            slot: Some(slot.id),
+            picture: Arc::clone(&slot.picture),
+            mask: None,
+            name: slot.name.clone(),
+            asked,
+        });
+    }
+
+    /// Cuts what is under the chosen mask out of the canvas, and makes it an object.
+    pub(super) fn object_from_mask(&mut self, env: &mut Env<'_>) {
+        let mask = self.active_mask().filter(|(_, mask)| !mask.is_empty());
+        let Some(mask) = mask.map(|(_, mask)| mask.to_plane()) else {
+            return self.say("paint over the object first");
+        };
+        let Some(canvas) = self.document.canvas() else {
+            return self.say("add a canvas first, the object is cut out of it");
+        };
+        env.files.cut(Cutting {
+            which: self.project.which,
+            slot: None,
+            picture: Arc::clone(&canvas.picture),
+            mask: Some(mask),
+            name: format!("part of {}", canvas.name),
+            asked: true,
+        });
+    }
+
+    /// Takes an object in that was cut out.
+    pub(in crate::ui) fn on_cut(&mut self, cutting: Cutting, object: Option<Arc<Picture>>) {
+        let told = cutting.which == self.project.which;
+        match (cutting.slot, object) {
+            _ if !told => {
+                if cutting.asked {
+                    let text = "the object was cut out too late: its document is closed";
+                    self.toasts.add(Kind::Warning, text);
+                }
+            }
+            (None, Some(picture)) => {
+                let added = self.edit(Edit::AddSlot {
+                    picture,
+                    name: cutting.name,
+                    source: None,
+                    purpose: Some(Purpose::Asset),
+                });
+                if added {
+                    // It stays where it is in the picture: the mask is not its place.
+                    self.slot = self.document.slots().iter().map(|slot| slot.id).max();
+                }
+            }
+            (Some(slot), Some(picture)) => {
+                let Some(now) = self.document.slot(slot) else {
+                    return;
+                };
+                if !Arc::ptr_eq(&now.picture, &cutting.picture) {
+                    return;
+                }
+                let edit = Edit::ReplacePicture {
+                    slot,
+                    picture,
+                    name: now.name.clone(),
+                    source: now.source.clone(),
+                };
+                self.history.seal();
+                if self.edit(edit) && !cutting.asked {
+                    let number = self.document.number(Target::Slot(slot)).unwrap_or(1);
+                    let text = format!("IMG{number} was cut out; undo for the whole picture");
+                    self.toasts.add(Kind::Info, text);
+                }
+            }
+            (_, None) if !cutting.asked => {}
+            (None, None) => self.say("nothing stands out under the mask: paint over all of the object"),
+            (Some(_), None) => self.say(
+                "nothing stands out in this picture: make it the canvas, paint over the object and choose Mask, Object from mask",
+            ),
+        }
+    }
+}
