@@ -283,6 +283,28 @@ fn the_text_encoder_that_fits_is_chosen() {
 }
 
 #[test]
+fn a_text_encoder_in_shards_lies_beside_a_single_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = comfy(folder.path(), "transformer.safetensors");
+    std::fs::remove_file(folder.path().join("text_encoders/qwen_3_4b.safetensors")).unwrap();
+    // As it is downloaded: shards and the index that names them.
+    let place = folder.path().join("text_encoder");
+    std::fs::create_dir(&place).unwrap();
+    let index = model("text_encoder/model.safetensors.index.json");
+    let shards = text_shards().map(|from| {
+        let to = place.join(from.file_name().unwrap());
+        std::fs::copy(from, &to).unwrap();
+        to
+    });
+    std::fs::copy(&index, place.join(index.file_name().unwrap())).unwrap();
+    assert_eq!(Files::find(&file).unwrap().text, shards);
+    // What the index does not name is a file of its own.
+    let whole = place.join("a.safetensors");
+    rewritten(&text_shards(), &whole, |name, t| (name, t));
+    assert_eq!(Files::find(&file).unwrap().text, [whole]);
+}
+
+#[test]
 fn missing_parts_are_named() {
     let sentence = |path: &Path| Files::find(path).unwrap_err().to_string();
     let folder = tempfile::tempdir().unwrap();

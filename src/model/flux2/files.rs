@@ -197,6 +197,16 @@ fn diffusers(folder: &Path) -> Result<Files> {
     })
 }
 
+/// The list of a folder's shards.
+fn index_of(folder: &Path) -> Option<PathBuf> {
+    std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| name_of(path).ends_with(".safetensors.index.json"))
+}
+
 /// The weight files of a component: those that its index names, or all there are.
 fn shards(folder: &Path, part: Part) -> Result<Vec<PathBuf>> {
     let missing = || {
@@ -206,12 +216,7 @@ fn shards(folder: &Path, part: Part) -> Result<Vec<PathBuf>> {
             folder.display()
         ))
     };
-    let entries = std::fs::read_dir(folder).map_err(|_| missing())?;
-    let index = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| name_of(path).ends_with(".safetensors.index.json"));
-    if let Some(path) = index {
+    if let Some(path) = index_of(folder) {
         let bytes = std::fs::read(&path).map_err(|e| unreadable(&path, &e.to_string()))?;
         let index: serde_json::Value = serde_json::from_slice(&bytes)
             .map_err(|e| super::header::damaged(&path, e.to_string()))?;
@@ -293,6 +298,13 @@ fn beside(transformer: &Path) -> Result<Files> {
                     Ok((Some(found), header)) if found.part == wanted => {
                         let width = text_width(&header).map(|width| 3 * width);
                         if wanted != Part::TextEncoder || width == context {
+                            // As one file, or as the first of those that the folder's index names.
+                            if index_of(folder).is_some() {
+                                let all = shards(folder, wanted)?;
+                                if all.contains(&path) {
+                                    return Ok(all);
+                                }
+                            }
                             return Ok(vec![path]);
                         }
                         other.get_or_insert(path);
