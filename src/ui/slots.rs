@@ -119,6 +119,7 @@ fn card(
 ) -> Rect {
     let palette = Palette::of(ui);
     let frame = card_frame(palette, session.slot == Some(slot.id));
+    let uncut = purpose == Purpose::Asset && !thumbs.get(ui.ctx(), &slot.picture).has_alpha;
     let drawn = frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.horizontal(|ui| {
@@ -127,7 +128,7 @@ fn card(
                 out.push(Action::SelectSlot(slot.id));
             }
             picture.dnd_set_drag_payload(Dragged(slot.id));
-            picture.context_menu(|ui| menu(ui, session, slot, at, out));
+            picture.context_menu(|ui| menu(ui, session, slot, (at, uncut), out));
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing = vec2(space::S, 3.0);
                 ui.horizontal(|ui| {
@@ -141,6 +142,13 @@ fn card(
                             .clicked()
                         {
                             out.push(Action::Edit(Edit::RemoveSlot(slot.id)));
+                        }
+                        // Models that are told in words look at the whole picture.
+                        if uncut && !session.retells() {
+                            let cut = ui.small_button("Cut out").on_hover_text(CUT_OUT);
+                            if cut.clicked() {
+                                out.push(Action::CutOut(slot.id, true));
+                            }
                         }
                     });
                 });
@@ -273,7 +281,16 @@ fn role(ui: &mut Ui, slot: &Slot, purpose: Purpose, at: usize, out: &mut Vec<Act
     shown.response.on_hover_text(role_tip(purpose));
 }
 
-fn menu(ui: &mut Ui, session: &Session, slot: &Slot, at: usize, out: &mut Vec<Action>) {
+/// What cutting out does, for tooltips.
+const CUT_OUT: &str = "Take away what is around the object; undo gives it back";
+
+fn menu(
+    ui: &mut Ui,
+    session: &Session,
+    slot: &Slot,
+    (at, uncut): (usize, bool),
+    out: &mut Vec<Action>,
+) {
     if ui.button("Replace…").clicked() {
         out.push(Action::Browse(Destination::Slot(slot.id)));
     }
@@ -281,10 +298,9 @@ fn menu(ui: &mut Ui, session: &Session, slot: &Slot, at: usize, out: &mut Vec<Ac
         let edit = Edit::SetPurpose(slot.id, Some(Purpose::Canvas));
         out.push(Action::Edit(edit));
     }
-    let is_object = session.document.purpose(slot.id) == Some(Purpose::Asset);
-    if is_object && !slot.picture.has_alpha() {
-        let tip = "Take away what is around the object; undo gives it back";
-        if ui.button("Cut out the object").on_hover_text(tip).clicked() {
+    if uncut {
+        let cut = ui.button("Cut out the object").on_hover_text(CUT_OUT);
+        if cut.clicked() {
             out.push(Action::CutOut(slot.id, true));
         }
     }

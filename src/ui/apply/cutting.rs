@@ -9,8 +9,12 @@ use crate::ui::files::Cutting;
 use crate::ui::toasts::Kind;
 
 impl Session {
-    /// Cuts the object out of a slot's picture. If nobody `asked`, only where that is sure to be right.
+    /// Cuts the object out of a slot's picture. If nobody `asked`, only where that is sure to be right, and for models that
+    /// need it: those that are told in words look at the whole picture.
     pub(super) fn cut_out(&mut self, slot: SlotId, asked: bool, env: &mut Env<'_>) {
+        if !asked && self.retells() {
+            return;
+        }
         let Some(slot) = self.document.slot(slot) else {
             return;
         };

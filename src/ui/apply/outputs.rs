@@ -77,7 +77,7 @@ impl Session {
             self.toasts.add(
                 Kind::Warning,
                 format!(
-                    "IMG{number} is not cut out, so the model can only guess at it: right-click its picture and choose Cut out the object"
+                    "IMG{number} is not cut out, so the model can only guess at it: choose Cut out at its picture"
                 ),
             );
         }
