@@ -67,8 +67,8 @@ enum Known {
 pub fn object(picture: &Picture, within: Option<&Plane>, stop: &dyn Fn() -> bool) -> Option<Found> {
     let small = Small::of(picture);
     let (known, guess, place) = match within {
-        Some(mask) => small.from_mask(mask)?,
-        None => small.from_middle(),
+        Some(mask) => small.by_mask(mask)?,
+        None => small.by_middle(),
     };
     let (mut object, told) = small.grab(&known, guess, &place, stop)?;
     small.keep_pieces(&mut object);
@@ -142,7 +142,7 @@ impl Small {
     }
 
     /// All that is known from a mask: outside of it there is no object.
-    fn from_mask(&self, mask: &Plane) -> Option<(Vec<Known>, Vec<bool>, Vec<f64>)> {
+    fn by_mask(&self, mask: &Plane) -> Option<(Vec<Known>, Vec<bool>, Vec<f64>)> {
         let inside: Vec<bool> = (0..self.colours.len())
             .map(|at| {
                 let x = ((at % self.width) as f64 + 0.5) * self.cell.0;
@@ -161,7 +161,7 @@ impl Small {
     }
 
     /// What is likely without a mask: surroundings at the edge, the object in the middle.
-    fn from_middle(&self) -> (Vec<Known>, Vec<bool>, Vec<f64>) {
+    fn by_middle(&self) -> (Vec<Known>, Vec<bool>, Vec<f64>) {
         let away = |at: usize| {
             let across = |at: usize, side: usize| 2.0 * (at as f64 + 0.5) / side as f64 - 1.0;
             let x = across(at % self.width, self.width);
