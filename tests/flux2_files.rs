@@ -298,6 +298,14 @@ fn a_text_encoder_in_shards_lies_beside_a_single_file() {
     });
     std::fs::copy(&index, place.join(index.file_name().unwrap())).unwrap();
     assert_eq!(Files::find(&file).unwrap().text, shards);
+    // Another list, of other files, and one that is broken.
+    std::fs::write(
+        place.join("a.safetensors.index.json"),
+        r#"{"weight_map": {"x": "other.safetensors"}}"#,
+    )
+    .unwrap();
+    std::fs::write(place.join("b.safetensors.index.json"), "{").unwrap();
+    assert_eq!(Files::find(&file).unwrap().text, shards);
     // What the index does not name is a file of its own.
     let whole = place.join("a.safetensors");
     rewritten(&text_shards(), &whole, |name, t| (name, t));

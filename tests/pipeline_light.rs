@@ -4,6 +4,7 @@ mod common;
 
 use common::{Toy, events, outputs, rectangle, with_picture, with_region, words};
 use inlay::doc::job::BlendSpec;
+use inlay::doc::level::editable_region;
 use inlay::doc::{ControlKind, Job, Level, Picture, Role};
 use inlay::pipeline::event::OutputPicture;
 use inlay::pipeline::generator::Cancel;
@@ -122,25 +123,51 @@ fn light_reaches_the_result_and_nothing_beyond_the_region() {
     }
 }
 
+/// The same on a canvas with a grain of its own, of which the crop is a part.
+fn on_grain(mut job: Job) -> Job {
+    let canvas = std::sync::Arc::make_mut(&mut job.pictures[0]);
+    for (at, pixel) in canvas.pixels_mut().chunks_exact_mut(4).enumerate() {
+        for (c, value) in pixel[..3].iter_mut().enumerate() {
+            *value = 90 + ((at * 37 + c * 11) % 41) as u8;
+        }
+    }
+    job.spec.inputs[0].hash = inlay::doc::job::hash_picture(&job.pictures[0]);
+    job.spec.crop = Some([16, 0, 112, SIZE.1]);
+    job
+}
+
 #[test]
 fn shadow_falls_beyond_the_region_as_far_as_the_artist_wants() {
+    let job = on_grain(insertion());
     let with = |cast: f32, light: [f32; 3]| {
-        let mut job = insertion();
+        let mut job = job.clone();
         job.spec.blend.cast = cast;
         outputs(&job, &mut toy(true, light)).remove(0)
     };
+    let editable = editable_region(&job.masks[0], Level::Exact);
+    let beyond = |x: u32, y: u32| editable.get(i64::from(x), i64::from(y)) == 0;
+    let places = || (0..SIZE.1).flat_map(|y| (0..SIZE.0).map(move |x| (x, y)));
+    let canvas = &job.pictures[0];
     let whole = with(1.0, [0.5, 0.8, 0.0]);
     let joining = whole.joining.unwrap();
     assert!(joining.casts());
-    // Far from the mask, at the canvas's own edge.
-    for (cast, ground) in [(1.0, 80), (0.5, 90), (0.0, 100)] {
+    let mut seen = 0;
+    for cast in [1.0, 0.5, 0.0] {
         let made = with(cast, [0.5, 0.8, 0.0]).picture;
-        for (x, y) in [(0, 0), (64, 4), (120, 90)] {
-            assert_eq!(
-                made.pixel(x, y),
-                [ground, ground, ground, 255],
-                "{cast} {x} {y}"
-            );
+        for (x, y) in places().filter(|&(x, y)| beyond(x, y)) {
+            let (own, now) = (canvas.pixel(x, y), made.pixel(x, y));
+            // Nothing left of the crop, and less and less towards its open side.
+            let wanted = |c: usize| f32::from(own[c]) * (1.0 - 0.2 * cast);
+            for c in 0..3 {
+                let exact = match x {
+                    0..16 => now[c] == own[c],
+                    16..26 => now[c] <= own[c] && f32::from(now[c]) >= wanted(c).floor(),
+                    _ => (f32::from(now[c]) - wanted(c)).abs() <= 0.5,
+                };
+                assert!(exact, "{cast} {x} {y}: {own:?} {now:?}");
+            }
+            seen += u32::from(now != own);
+            assert!(cast > 0.0 || now == own);
         }
         let blend = BlendSpec {
             cast,
@@ -149,12 +176,44 @@ fn shadow_falls_beyond_the_region_as_far_as_the_artist_wants() {
         let again = joining.joined(&blend, &Cancel::default()).unwrap();
         assert_eq!(again, *made, "{cast}");
     }
+    assert!(seen > 10_000, "{seen}");
     let mirrored = with(1.0, [0.5, 1.0, 0.2]).picture;
-    assert_eq!(mirrored.pixel(120, 90), [151, 151, 151, 255]);
+    assert_eq!(mirrored.pixel(120, 90)[0], canvas.pixel(120, 90)[0] + 51);
     // What light does not change is the canvas's.
     let even = with(1.0, [0.5, 1.0, 0.0]);
     assert!(!even.joining.unwrap().casts());
-    assert_eq!(even.picture.pixel(120, 90), [100, 100, 100, 255]);
+    assert!(
+        places()
+            .filter(|&(x, y)| beyond(x, y))
+            .all(|(x, y)| even.picture.pixel(x, y) == canvas.pixel(x, y))
+    );
+}
+
+#[test]
+fn what_goes_takes_its_shadow_along_beyond_the_region() {
+    let canvas = Picture::filled(SIZE.0, SIZE.1, [100, 100, 100, 255]);
+    let job = with_picture(words("Remove IMG2 from IMG1."), Role::Canvas, canvas);
+    let mut job = with_region(job, rectangle(SIZE, 48..80, 32..64), Level::Exact, None);
+    job.spec.crop = Some([0, 0, SIZE.0, SIZE.1]);
+    let made = outputs(&job, &mut toy(true, [1.0, 1.3, 0.0])).remove(0);
+    assert_eq!(made.picture.pixel(4, 90), [130, 130, 130, 255]);
+    // Without light at all nothing falls anywhere.
+    let made = outputs(&job, &mut toy(false, [1.0, 1.3, 0.0])).remove(0);
+    assert_eq!(made.picture.pixel(4, 90), [100, 100, 100, 255]);
+}
+
+#[test]
+fn light_beyond_the_region_is_the_same_however_the_objects_are_lit() {
+    let with = |relight: f32| joined(&on_grain(insertion()), relight).picture;
+    let (lit, half, bare) = (with(1.0), with(0.5), with(0.0));
+    for (x, y) in (80..96).flat_map(|y| (0..SIZE.0).map(move |x| (x, y))) {
+        assert_eq!(lit.pixel(x, y), bare.pixel(x, y));
+        assert_eq!(lit.pixel(x, y), half.pixel(x, y));
+    }
+    assert_ne!(
+        lit.pixel(100, 90),
+        on_grain(insertion()).pictures[0].pixel(100, 90)
+    );
 }
 
 #[test]

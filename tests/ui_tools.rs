@@ -3,12 +3,15 @@
 mod files;
 mod ui_support;
 
+use std::sync::Arc;
+
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, accesskit::Role};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use inlay::doc::{Edit, Level, Mask, Picture};
+use inlay::doc::{ControlKind, Edit, Level, Mask, Picture, Purpose};
 use inlay::engine::message::{Event as Told, JobId};
 use inlay::ui::{App, Compare, Tool};
+use inlay::ui::{Cutting, Outcome};
 use ui_support::{Scripted, click, press, sample, settle, window};
 
 type Window = Harness<'static, App>;
@@ -521,7 +524,62 @@ fn what_is_under_a_mask_becomes_an_object() {
     press(&mut window, Modifiers::COMMAND, Key::Z);
     assert_eq!(window.state().session.document.slots().len(), 2);
     // Nothing stands out on grass.
-    from_menu(&mut window, "Clear mask");
+    let session = &mut window.state_mut().session;
+    let mut grass = inlay::doc::Plane::filled(160, 120, 0);
+    for y in 4..24 {
+        grass.values_mut()[y * 160 + 4..y * 160 + 40].fill(255);
+    }
+    session.take_mask(&grass);
     from_menu(&mut window, "Object from mask");
-    assert!(has_message(&window, "Paint over the object first"));
+    assert!(has_message(&window, "Nothing stands out under the mask"));
+    assert_eq!(window.state().session.document.slots().len(), 2);
+}
+
+#[test]
+fn what_is_cut_out_late_or_unasked_takes_nothing_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = with_boxes(folder.path());
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(object(&window, 1), (120, 90, false));
+    let cutting = |window: &Window, asked| {
+        let session = &window.state().session;
+        let slot = &session.document.slots()[1];
+        Cutting {
+            which: session.project.which,
+            slot: Some(slot.id),
+            picture: slot.picture.clone(),
+            mask: None,
+            name: slot.name.clone(),
+            asked,
+        }
+    };
+    let cut = Picture::filled(9, 9, [1, 2, 3, 200]);
+    let tell = |window: &mut Window, cutting: Cutting| {
+        let outcome = Outcome::Cut(Box::new(cutting), Some(Arc::new(cut.clone())));
+        window.state_mut().session.on_file(outcome);
+    };
+    // Redo would be gone.
+    let unasked = cutting(&window, false);
+    tell(&mut window, unasked);
+    assert_eq!(object(&window, 1), (120, 90, false));
+    // Another document's.
+    let late = Cutting {
+        which: 99,
+        ..cutting(&window, true)
+    };
+    tell(&mut window, late);
+    assert_eq!(object(&window, 1), (120, 90, false));
+    assert!(has_message(&window, "its document is closed"));
+    // It is no object any more.
+    let asked = cutting(&window, true);
+    let slot = asked.slot.unwrap();
+    let depth = Some(Purpose::Control(ControlKind::Depth));
+    let session = &mut window.state_mut().session;
+    assert!(session.edit(Edit::SetPurpose(slot, depth)));
+    tell(&mut window, asked.clone());
+    assert_eq!(object(&window, 1), (120, 90, false));
+    let session = &mut window.state_mut().session;
+    assert!(session.edit(Edit::SetPurpose(slot, None)));
+    tell(&mut window, asked);
+    assert_eq!(object(&window, 1), (9, 9, true));
 }

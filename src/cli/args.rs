@@ -75,6 +75,9 @@ pub struct GenerateArgs {
     /// An object to place; repeat for several
     #[arg(long = "asset", value_name = "FILE")]
     pub assets: Vec<PathBuf>,
+    /// Leave photographs of objects as they are, rather than cut out what surely stands out in them
+    #[arg(long)]
+    pub whole_assets: bool,
     /// Where to work on the canvas, white on black; the first mask belongs to the first asset, and so on, masks
     /// beyond the assets edit by words
     #[arg(long = "mask", value_name = "FILE")]

@@ -30,7 +30,12 @@ pub fn run_plan(args: &GenerateArgs, plan: Plan, maps: bool) -> Result<(), CliEr
         None => String::new(),
     };
     let protected = [plan.inputs.clone(), plan.masks.clone()].concat();
-    let (job, warnings) = load(plan)?;
+    // Models of the user's own may be told in words and look at whole pictures.
+    let photos = match args.whole_assets || args.run.model.is_some() {
+        true => Photos::Whole,
+        false => Photos::Cut,
+    };
+    let (job, warnings) = load(plan, photos)?;
     run::run(
         Run {
             job,
@@ -46,7 +51,7 @@ pub fn run_plan(args: &GenerateArgs, plan: Plan, maps: bool) -> Result<(), CliEr
 }
 
 /// Reads the files of a plan.
-fn load(plan: Plan) -> Result<(Job, Vec<String>), CliError> {
+fn load(plan: Plan, photos: Photos) -> Result<(Job, Vec<String>), CliError> {
     let Plan {
         mut spec,
         inputs,
@@ -57,7 +62,15 @@ fn load(plan: Plan) -> Result<(Job, Vec<String>), CliError> {
     for (input, file) in spec.inputs.iter_mut().zip(&inputs) {
         let loaded = io::load(file)?;
         warnings.extend(loaded.warnings);
-        let picture = as_input(loaded.picture, input.role, file)?;
+        let plain = loaded.picture.has_alpha() || input.role != Role::Asset;
+        let whole = (loaded.picture.width(), loaded.picture.height());
+        let picture = as_input(loaded.picture, input.role, file, photos)?;
+        if !plain && (picture.width(), picture.height()) != whole {
+            warnings.push(format!(
+                "the object was cut out of its picture, --whole-assets leaves photographs as they are: {}",
+                file.display()
+            ));
+        }
         input.hash = hash_picture(&picture);
         pictures.push(Arc::new(picture));
     }
@@ -89,15 +102,33 @@ fn spec_canvas(inputs: &[crate::doc::job::JobInput]) -> Option<usize> {
     inputs.iter().position(|input| input.role == Role::Canvas)
 }
 
+/// What is done with photographs of objects.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Photos {
+    /// They stay as they are, unless their ground is plain.
+    Whole,
+    /// The object is cut out where that is sure to be right.
+    Cut,
+}
+
 /// A picture as the job gets it: of an asset only the object, where it can be told from its surroundings.
 ///
 /// # Errors
 /// A failure if an asset shows nothing.
-pub fn as_input(picture: Picture, role: Role, file: &Path) -> Result<Picture, CliError> {
+pub fn as_input(
+    picture: Picture,
+    role: Role,
+    file: &Path,
+    photos: Photos,
+) -> Result<Picture, CliError> {
     if role != Role::Asset {
         return Ok(picture);
     }
-    match cutout::cut_out(&picture) {
+    let object = match photos {
+        Photos::Whole => cutout::cut_out_plainly(&picture),
+        Photos::Cut => cutout::cut_out(&picture),
+    };
+    match object {
         Some(object) => Ok(object),
         None if picture.has_alpha() => Err(CliError::Failure(format!(
             "the picture of the object is fully transparent, choose another: {}",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::args::RerunArgs;
 use super::error::CliError;
+use super::generate::{Photos, as_input};
 use super::models;
 use super::plan::{parse_image, parse_mode, parse_size};
 use super::run::{self, Run};
@@ -180,7 +181,7 @@ fn replacement(
         "IMG{number} is another picture than the recipe's, the result will differ: {}",
         file.display()
     ));
-    let picture = super::generate::as_input(loaded.picture, input.role, file)?;
+    let picture = as_input(loaded.picture, input.role, file, Photos::Whole)?;
     input.hash = hash_picture(&picture);
     input.source = Some(file.to_string_lossy().into_owned());
     Ok((picture, file.into()))
@@ -229,10 +230,13 @@ fn matching(picture: &Picture, input: &JobInput) -> Option<Picture> {
     if input.role != Role::Asset {
         return None;
     }
-    [cutout::crop_to_alpha(picture), cutout::cut_out(picture)]
-        .into_iter()
-        .flatten()
-        .find(has_hash)
+    // One after the other: cutting a photograph takes its time.
+    let forms = [
+        cutout::crop_to_alpha,
+        cutout::cut_out_plainly,
+        cutout::object_of,
+    ];
+    forms.iter().filter_map(|form| form(picture)).find(has_hash)
 }
 
 /// The masks that the recipe holds.

@@ -140,6 +140,16 @@ pub struct BlendSpec {
 }
 
 impl BlendSpec {
+    /// Reads the settings of a document: those from before there was light beyond the region are for new results, which have
+    /// it. (A recipe is for the results that there were.)
+    pub(super) fn of_settings<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut value = serde_json::Value::deserialize(from)?;
+        if let Some(fields) = value.as_object_mut() {
+            fields.entry("cast").or_insert(Self::full().into());
+        }
+        Self::deserialize(value).map_err(serde::de::Error::custom)
+    }
+
     fn full() -> f32 {
         1.0
     }

@@ -7,7 +7,7 @@ use super::case::Case;
 use crate::data::plan::Task;
 use crate::doc::contact::shade;
 use crate::doc::{Picture, Plane, poisson};
-use crate::io::cutout::{crop_to_alpha, cut_out};
+use crate::io::cutout::{crop_to_alpha, cut_out_plainly};
 
 /// The pictures of both baselines; `None` where a task has nothing to paste.
 pub struct Baselines {
@@ -42,7 +42,7 @@ pub fn object(case: &Case) -> Option<Picture> {
     let asset = case.asset.as_deref()?;
     match &case.asset_object {
         Some(mask) if !asset.has_alpha() => crop_to_alpha(&with_alpha(asset, mask)),
-        _ => cut_out(asset).or_else(|| Some(asset.clone())),
+        _ => cut_out_plainly(asset).or_else(|| Some(asset.clone())),
     }
 }
 

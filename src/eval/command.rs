@@ -97,7 +97,7 @@ pub struct EvalArgs {
     #[arg(long)]
     pub no_detail: bool,
     /// How much of the shadow and the reflection falls beyond the region, 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
+    #[arg(long, value_name = "SHARE", value_parser = console::share, allow_negative_numbers = true, default_value_t = 1.0)]
     pub cast: f32,
     /// Give the model a case's own collage, in which the object mostly stands as in the true picture, rather than let
     /// the program make one of the mask

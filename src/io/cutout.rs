@@ -19,6 +19,10 @@ const TOUCHING: f64 = 0.1;
 /// The shares of a photograph that it may cover.
 const PHOTO_SHARE: std::ops::RangeInclusive<f64> = 0.01..=0.8;
 
+/// How much around a mask is looked at, as a share of its longer side, and in pixels at the least.
+const AROUND: f32 = 0.3;
+const LEAST_AROUND: u32 = 16;
+
 /// The part of a picture that shows, cropped to the bounds of its alpha; `None` if nothing shows.
 pub fn crop_to_alpha(picture: &Picture) -> Option<Picture> {
     let (x0, y0, x1, y1) = picture.visible_bounds()?;
@@ -34,7 +38,7 @@ pub fn crop_to_alpha(picture: &Picture) -> Option<Picture> {
 }
 
 /// The object of a picture, cropped: by its alpha where it has any, else by taking away a plain background, or what an
-/// object surely stands out from. `None` if nothing would be left, or it is not sure what. Up to seconds.
+/// object surely stands out from. `None` if nothing would be left, or it is not sure what.
 pub fn cut_out(picture: &Picture) -> Option<Picture> {
     cut_out_plainly(picture).or_else(|| sure_object_of(picture))
 }
@@ -58,11 +62,11 @@ pub fn sure_object_of(picture: &Picture) -> Option<Picture> {
     let found = cutting::object(picture, None, &|| false)?;
     let sure =
         found.told >= SURE && found.touching <= TOUCHING && PHOTO_SHARE.contains(&found.share);
-    free(picture, &found).filter(|_| sure)
+    sure.then(|| free(picture, &found)).flatten()
 }
 
 /// The object of a picture, cropped: as [`cut_out_plainly`], or else what stands out in the middle of a photograph, however unsure
-/// that is. `None` if there is nothing. About a second.
+/// that is. `None` if there is nothing.
 pub fn object_of(picture: &Picture) -> Option<Picture> {
     cut_out_plainly(picture).or_else(|| {
         let found = cutting::object(picture, None, &|| false)?;
@@ -71,15 +75,38 @@ pub fn object_of(picture: &Picture) -> Option<Picture> {
 }
 
 /// The object inside a mask of the picture's size (values ≥ 128), cropped. `None` if the mask holds nothing that stands out.
-/// About a second.
+/// A mask over everything says nothing.
 pub fn object_in(picture: &Picture, mask: &Plane) -> Option<Picture> {
-    let found = cutting::object(picture, Some(mask), &|| false)?;
-    free(picture, &found)
+    let (x0, y0, x1, y1) = mask.bounds()?;
+    if mask.values().iter().all(|v| *v >= 128) {
+        return object_of(picture);
+    }
+    // As much around it as says what it stands out from; the rest of the picture would only make it coarser.
+    let around = (((x1 - x0).max(y1 - y0) as f32 * AROUND) as u32).max(LEAST_AROUND);
+    let (x0, y0) = (x0.saturating_sub(around), y0.saturating_sub(around));
+    let (x1, y1) = (
+        (x1 + around).min(picture.width()),
+        (y1 + around).min(picture.height()),
+    );
+    let mut part = Picture::filled(x1 - x0, y1 - y0, [0; 4]);
+    let mut within = Plane::filled(x1 - x0, y1 - y0, 0);
+    let wide = (x1 - x0) as usize;
+    let rows = part
+        .pixels_mut()
+        .chunks_exact_mut(wide * 4)
+        .zip(within.values_mut().chunks_exact_mut(wide));
+    for (y, (pixels, values)) in (y0 as usize..).zip(rows) {
+        let at = y * picture.width() as usize + x0 as usize;
+        pixels.copy_from_slice(&picture.pixels()[at * 4..(at + wide) * 4]);
+        values.copy_from_slice(&mask.values()[at..at + wide]);
+    }
+    let found = cutting::object(&part, Some(&within), &|| false)?;
+    free(&part, &found)
 }
 
 /// What was found, cropped. What fills its bounds gets a transparent rim of a pixel: it is cut out, and can be told to be.
 fn free(picture: &Picture, found: &Found) -> Option<Picture> {
-    let cut = crop_to_alpha(&cutting::freed(picture, found))?;
+    let cut = crop_to_alpha(&found.freed(picture))?;
     if cut.has_alpha() {
         return Some(cut);
     }
@@ -228,6 +255,29 @@ mod tests {
         assert!(clear.has_alpha());
         // Redder by half of the range of the grain.
         assert_eq!(cut_out(&photo(30)), None);
+    }
+
+    #[test]
+    fn small_things_in_large_pictures_are_cut_out_at_their_own_size() {
+        let mut picture = Picture::filled(3000, 2000, [70, 120, 60, 255]);
+        for (at, pixel) in picture.pixels_mut().chunks_exact_mut(4).enumerate() {
+            pixel[1] += (at * 7919 % 23) as u8;
+        }
+        let mut mask = Plane::filled(3000, 2000, 0);
+        for y in 0..40usize {
+            for x in 0..60usize {
+                let at = (1500 + y) * 3000 + 2200 + x;
+                picture.pixels_mut()[at * 4..at * 4 + 3].copy_from_slice(&[200, 40, 30]);
+            }
+        }
+        for y in 1490..1550usize {
+            mask.values_mut()[y * 3000 + 2190..y * 3000 + 2270].fill(255);
+        }
+        let cut = object_in(&picture, &mask).expect("an object");
+        assert!(
+            (58..=64).contains(&cut.width()) && (38..=44).contains(&cut.height()),
+            "{cut:?}"
+        );
     }
 
     #[test]

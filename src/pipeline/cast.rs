@@ -110,8 +110,11 @@ impl Cast {
             let alpha = &alpha.values()[y * width..][columns.clone()];
             let changes = self.changes.row_in(y, (width, height), columns.clone());
             for (((to, from), &alpha), change) in to.zip(from).zip(alpha).zip(changes) {
-                let shows = share * (1.0 - f32::from(alpha) / 255.0);
-                if shows == 0.0 || from[3] == 0 || change == [0.0; 6] {
+                let (over, opaque) = (f32::from(alpha) / 255.0, f32::from(from[3]) / 255.0);
+                let below = opaque * (1.0 - over);
+                // The canvas's share of what is there now.
+                let shows = share * below / (over + below).max(f32::EPSILON);
+                if shows == 0.0 || change == [0.0; 6] {
                     continue;
                 }
                 for c in 0..3 {

@@ -181,8 +181,10 @@ pub fn is_enabled(session: &Session, command: Command) -> bool {
         Command::AutoContext => session.document.settings().crop.is_some(),
         Command::Cancel => session.job.is_some(),
         Command::CancelAll => !session.waiting.is_empty(),
+        Command::ObjectFromMask => session
+            .active_mask()
+            .is_some_and(|(_, mask)| !mask.is_empty()),
         Command::SaveMask
-        | Command::ObjectFromMask
         | Command::RemoveMask
         | Command::ClearMask
         | Command::InvertMask

@@ -36,6 +36,7 @@ mod view;
 pub use app::{App, Start};
 pub use backend::Backend;
 pub use commands::Command;
+pub use files::{Cutting, Outcome};
 pub use models::{Hub, ModelsAction};
 pub use run::run;
 pub use state::{Action, Compare, ModelState, Session};

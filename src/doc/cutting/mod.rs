@@ -32,10 +32,9 @@ const PLACE: f64 = 3.0;
 const PIECE: f64 = 0.1;
 
 /// An object in a picture.
-#[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// How far each pixel is the object's; of the picture's size.
-    pub alpha: Plane,
+    small: Small,
+    object: Vec<bool>,
     /// How well its colours tell it from its surroundings: the share of pixels, on the small copy, that their colours alone
     /// would put where they are, 0.5 to 1.
     pub told: f64,
@@ -43,6 +42,18 @@ pub struct Found {
     pub share: f64,
     /// The share of the picture's edge that it touches.
     pub touching: f64,
+}
+
+impl Found {
+    /// How far each pixel of the picture that it was found in is the object's.
+    pub fn alpha(&self, picture: &Picture) -> Plane {
+        matte::alpha(picture, &self.small, &self.object)
+    }
+
+    /// That picture with everything but the object transparent, and the surroundings' share taken out of its edge's colours.
+    pub fn freed(&self, picture: &Picture) -> Picture {
+        matte::freed(picture, &self.alpha(picture))
+    }
 }
 
 /// The small copy.
@@ -62,8 +73,9 @@ enum Known {
     Surroundings,
 }
 
-/// The object inside a mask (values ≥ 128), or, without one, what the picture seems to be of. `None` if nothing is found,
-/// if the mask is empty, or if `stop` says so. About a second on one core, whatever the picture's size.
+/// The object inside a mask of the picture's size (values ≥ 128), or, without one, what the picture seems to be of. `None` if
+/// nothing is found, if the mask is empty, or if `stop` says so. A fraction of a second on one core, and for large pictures
+/// as long as it takes to read them once.
 pub fn object(picture: &Picture, within: Option<&Plane>, stop: &dyn Fn() -> bool) -> Option<Found> {
     let small = Small::of(picture);
     let (known, guess, place) = match within {
@@ -80,16 +92,12 @@ pub fn object(picture: &Picture, within: Option<&Plane>, stop: &dyn Fn() -> bool
     // The frame itself is never the object's: what lies right inside of it touches it.
     let near = edge.iter().filter(|&&at| object[at]).count();
     Some(Found {
-        alpha: matte::alpha(picture, &small, &object),
         told,
         share: count as f64 / object.len() as f64,
         touching: near as f64 / edge.len().max(1) as f64,
+        small,
+        object,
     })
-}
-
-/// `picture` with everything but the object transparent, and the surroundings' share taken out of its edge's colours.
-pub fn freed(picture: &Picture, found: &Found) -> Picture {
-    matte::freed(picture, &found.alpha)
 }
 
 impl Small {
@@ -143,13 +151,17 @@ impl Small {
 
     /// All that is known from a mask: outside of it there is no object.
     fn by_mask(&self, mask: &Plane) -> Option<(Vec<Known>, Vec<bool>, Vec<f64>)> {
-        let inside: Vec<bool> = (0..self.colours.len())
-            .map(|at| {
-                let x = ((at % self.width) as f64 + 0.5) * self.cell.0;
-                let y = ((at / self.width) as f64 + 0.5) * self.cell.1;
-                mask.get(x as i64, y as i64) >= 128
-            })
-            .collect();
+        let mut inside = vec![false; self.colours.len()];
+        let cell = |at: usize, cell: f64, side: usize| ((at as f64 / cell) as usize).min(side - 1);
+        // However little of it a pixel of the copy holds: thin masks are masks.
+        for (at, _) in mask.values().iter().enumerate().filter(|(_, v)| **v >= 128) {
+            let (x, y) = (at % mask.width() as usize, at / mask.width() as usize);
+            let (x, y) = (
+                cell(x, self.cell.0, self.width),
+                cell(y, self.cell.1, self.height),
+            );
+            inside[y * self.width + x] = true;
+        }
         let known = |inside: &bool| match inside {
             true => Known::Nothing,
             false => Known::Surroundings,

@@ -23,6 +23,7 @@ pub struct Settings {
     /// The solver.
     pub solver: Solver,
     /// How results are joined to the canvas.
+    #[serde(deserialize_with = "BlendSpec::of_settings")]
     pub blend: BlendSpec,
     /// The context rectangle on the canvas: x, y, width, height; `None` chooses it.
     pub crop: Option<[u32; 4]>,
@@ -48,5 +49,33 @@ impl Default for Settings {
             size: None,
             masked: MaskedSpec::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_from_before_there_was_light_beyond_the_region_have_it() {
+        let mut told = serde_json::to_value(Settings::default()).expect("JSON");
+        told["blend"]
+            .as_object_mut()
+            .expect("an object")
+            .remove("cast");
+        let old: Settings = serde_json::from_value(told).expect("settings");
+        assert_eq!(old, Settings::default());
+        let none = Settings {
+            blend: BlendSpec {
+                cast: 0.0,
+                ..BlendSpec::default()
+            },
+            ..Settings::default()
+        };
+        let text = serde_json::to_string(&none).expect("JSON");
+        assert_eq!(
+            serde_json::from_str::<Settings>(&text).expect("settings"),
+            none
+        );
     }
 }

@@ -290,6 +290,9 @@ fn command(args: &EvalArgs, task: Option<Task>) -> String {
     if args.feather != crate::doc::job::BlendSpec::default().feather {
         add("feather", &args.feather);
     }
+    if args.cast != crate::doc::job::BlendSpec::default().cast {
+        add("cast", &args.cast);
+    }
     for (set, name) in [
         (args.no_colour_match, " --no-colour-match"),
         (args.no_detail, " --no-detail"),

@@ -197,14 +197,36 @@ fn diffusers(folder: &Path) -> Result<Files> {
     })
 }
 
-/// The list of a folder's shards.
-fn index_of(folder: &Path) -> Option<PathBuf> {
-    std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
+/// The lists of shards in a folder, sorted.
+fn indices(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries
         .map(|entry| entry.path())
-        .find(|path| name_of(path).ends_with(".safetensors.index.json"))
+        .filter(|path| name_of(path).ends_with(".safetensors.index.json"))
+        .collect();
+    found.sort();
+    found
+}
+
+/// The shards that a list of a folder names.
+fn indexed(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
+    let bytes = std::fs::read(index).map_err(|e| unreadable(index, &e.to_string()))?;
+    let list: serde_json::Value =
+        serde_json::from_slice(&bytes).map_err(|e| super::header::damaged(index, e.to_string()))?;
+    let mut names: Vec<&str> = list["weight_map"]
+        .as_object()
+        .into_iter()
+        .flat_map(|map| map.values())
+        .filter_map(|name| name.as_str())
+        // Only files of the folder itself.
+        .filter(|name| !name.contains(['/', '\\']))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() {
+        return Err(super::header::damaged(index, "it names no files"));
+    }
+    Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
 /// The weight files of a component: those that its index names, or all there are.
@@ -216,24 +238,8 @@ fn shards(folder: &Path, part: Part) -> Result<Vec<PathBuf>> {
             folder.display()
         ))
     };
-    if let Some(path) = index_of(folder) {
-        let bytes = std::fs::read(&path).map_err(|e| unreadable(&path, &e.to_string()))?;
-        let index: serde_json::Value = serde_json::from_slice(&bytes)
-            .map_err(|e| super::header::damaged(&path, e.to_string()))?;
-        let mut names: Vec<&str> = index["weight_map"]
-            .as_object()
-            .into_iter()
-            .flat_map(|map| map.values())
-            .filter_map(|name| name.as_str())
-            // Only files of the folder itself.
-            .filter(|name| !name.contains(['/', '\\']))
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        if names.is_empty() {
-            return Err(super::header::damaged(&path, "it names no files"));
-        }
-        return Ok(names.into_iter().map(|name| folder.join(name)).collect());
+    if let Some(index) = indices(folder).first() {
+        return indexed(folder, index);
     }
     let found = weights_in(folder);
     if !found.is_empty() {
@@ -299,13 +305,10 @@ fn beside(transformer: &Path) -> Result<Files> {
                         let width = text_width(&header).map(|width| 3 * width);
                         if wanted != Part::TextEncoder || width == context {
                             // As one file, or as the first of those that the folder's index names.
-                            if index_of(folder).is_some() {
-                                let all = shards(folder, wanted)?;
-                                if all.contains(&path) {
-                                    return Ok(all);
-                                }
-                            }
-                            return Ok(vec![path]);
+                            let lists = indices(folder).into_iter();
+                            let lists = lists.filter_map(|index| indexed(folder, &index).ok());
+                            let all = lists.into_iter().find(|files| files.contains(&path));
+                            return Ok(all.unwrap_or_else(|| vec![path]));
                         }
                         other.get_or_insert(path);
                     }

@@ -76,7 +76,13 @@ impl Session {
                 let Some(now) = self.document.slot(slot) else {
                     return;
                 };
-                if !Arc::ptr_eq(&now.picture, &cutting.picture) {
+                let is_object = self.document.purpose(slot) == Some(Purpose::Asset);
+                if !Arc::ptr_eq(&now.picture, &cutting.picture) || !is_object {
+                    return;
+                }
+                // What nobody asked for takes nothing away: an edit would end what redo and undo can bring back.
+                let holds = self.history.redo_label().is_some() || !self.removed.is_empty();
+                if !cutting.asked && (holds || self.retells()) {
                     return;
                 }
                 let edit = Edit::ReplacePicture {
@@ -93,9 +99,9 @@ impl Session {
                 }
             }
             (_, None) if !cutting.asked => {}
-            (None, None) => self.say("nothing stands out under the mask: paint over all of the object"),
+            (None, None) => self.say("nothing stands out under the mask: paint over all of the object and a little around it"),
             (Some(_), None) => self.say(
-                "nothing stands out in this picture: make it the canvas, paint over the object and choose Mask, Object from mask",
+                "nothing stands out in this picture: in a new project make it the canvas, paint over the object and choose Mask, Object from mask",
             ),
         }
     }
