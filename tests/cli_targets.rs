@@ -388,3 +388,32 @@ fn an_object_is_cut_out_of_a_photograph() {
         ["beside.png", "even.png", "over.png", "photo.png"]
     );
 }
+
+#[test]
+fn generating_says_what_it_cuts_out_and_leaves_it_if_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    let photo = files::encoded(files::photo_of_a_box(120, 90), image::ImageFormat::Png);
+    files::put(at, "box.png", &photo);
+    files::put(at, "room.png", &files::png(96, 64));
+    files::put(at, "m.png", &files::mask_png(96, 64, (30, 20, 60, 50)));
+    let job = "generate --device cpu --steps 1 --canvas room.png --asset box.png --mask m.png --prompt put_IMG2_there";
+    let (code, err) = inlay(&format!("{job} --out cut.png"), at);
+    assert_eq!(code, 0, "{err}");
+    let said = "the object was cut out of its picture, --whole-assets leaves photographs as they are: box.png";
+    assert!(err.contains(said), "{err}");
+    let (code, err) = inlay(&format!("{job} --whole-assets --out whole.png"), at);
+    assert_eq!(code, 0, "{err}");
+    assert!(!err.contains("cut out of its picture"), "{err}");
+    // Both run again, each with what it had.
+    for name in ["cut", "whole"] {
+        let (code, err) = inlay(
+            &format!("rerun {name}.png --device cpu --out again.png"),
+            at,
+        );
+        assert_eq!(code, 0, "{err}");
+        let pixels = |name: &str| image::open(at.join(name)).expect("opens").into_rgba8();
+        assert_eq!(pixels("again.png"), pixels(&format!("{name}.png")));
+        std::fs::remove_file(at.join("again.png")).expect("removes");
+    }
+}
