@@ -12,7 +12,7 @@ use crate::doc::{Picture, Plane};
 
 /// Changes of the ground up to the first are none, from the second on they count in full: as a factor's distance from 1,
 /// or as what is mirrored.
-const FAINT: (f32, f32) = (0.03, 0.08);
+const FAINT: (f32, f32) = (0.015, 0.04);
 /// Towards sides beyond which the canvas goes on, light fades over so much of the crop.
 const FADE: f32 = 1.0 / 12.0;
 
@@ -202,7 +202,7 @@ mod tests {
             ground: Field::even([factor; 3]),
         };
         let new = |light: &Light, open| Cast::new(light, &[0.0; 24 * 24], SIZE, open);
-        assert_eq!(new(&even(1.02, -0.02), [false; 4]), None);
+        assert_eq!(new(&even(1.01, -0.01), [false; 4]), None);
         let closed = new(&even(1.0, 0.1), [false; 4]).unwrap();
         assert_eq!(closed.reach, [0.0, 0.0, 1.0, 1.0]);
         let ends = |cast: &Cast| -> Vec<f32> {

@@ -57,12 +57,20 @@ impl Base {
         &self.rgb
     }
 
-    /// Brings a generated picture half-way to a collage that is lit: two estimates of one light. On 60 scenes each
-    /// (dB; generated, mean, lit collage): insertion 16.74, 17.05, 16.80; removal 21.15, 21.39, 21.43; moving 17.62, 17.95,
-    /// 18.12.
-    pub fn halve_difference(&self, generated: &mut [f32]) {
-        for (value, lit) in generated.iter_mut().zip(&self.rgb) {
-            *value = f32::midpoint(*value, *lit);
+    /// Brings a generated picture towards a collage that is lit: two estimates of one light. Half-way; on ground that was
+    /// filled three quarters, where the collage is the better of both. (On 80 scenes, dB, at a half and at three quarters:
+    /// removal 22.35, 22.67; moving 19.39, 19.42; insertion 17.48 and, with all ground at 0.65, 17.43.)
+    pub fn meet(&self, generated: &mut [f32]) {
+        let on_ground = match self.shade {
+            Some(ON_FILLED) => 0.75,
+            _ => 0.5,
+        };
+        let pixels = generated.chunks_exact_mut(3).zip(self.rgb.chunks_exact(3));
+        for ((pixel, lit), laid) in pixels.zip(&self.laid) {
+            let share = on_ground + laid * (0.5 - on_ground);
+            for (value, lit) in pixel.iter_mut().zip(lit) {
+                *value += share * (lit - *value);
+            }
         }
     }
 

@@ -451,7 +451,7 @@ impl<'a> Stage<'a> {
                 rgb.become_map(mask.or(self.map));
             }
             if i % joint == 0 && self.canvas.as_ref().is_some_and(|part| part.lit) {
-                self.base.halve_difference(&mut rgb.values);
+                self.base.meet(&mut rgb.values);
             }
             let picture = match (i % joint, &self.canvas, &self.alpha) {
                 (0, Some(canvas), Some(alpha)) if !self.maps => {
