@@ -143,21 +143,30 @@ fn card(
                         {
                             out.push(Action::Edit(Edit::RemoveSlot(slot.id)));
                         }
-                        // Models that are told in words look at the whole picture.
-                        if uncut && !session.retells() {
+                    });
+                });
+                let size = format!("{}×{}", slot.picture.width(), slot.picture.height());
+                let about = match &slot.source {
+                    Some(source) => format!("{}\n{size} pixels\n{source}", slot.name),
+                    None => format!("{}\n{size} pixels", slot.name),
+                };
+                let name = egui::Label::new(&slot.name).truncate();
+                // Models that are told in words look at the whole picture.
+                if uncut && !session.retells() {
+                    ui.horizontal(|ui| {
+                        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                             let cut = ui.small_button("Cut out").on_hover_text(CUT_OUT);
                             if cut.clicked() {
                                 out.push(Action::CutOut(slot.id, true));
                             }
-                        }
+                            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                                ui.add(name).on_hover_text(about);
+                            });
+                        });
                     });
-                });
-                let size = format!("{}×{}", slot.picture.width(), slot.picture.height());
-                ui.add(egui::Label::new(&slot.name).truncate())
-                    .on_hover_text(match &slot.source {
-                        Some(source) => format!("{}\n{size} pixels\n{source}", slot.name),
-                        None => format!("{}\n{size} pixels", slot.name),
-                    });
+                } else {
+                    ui.add(name).on_hover_text(about);
+                }
                 role(ui, slot, purpose, at, out);
             });
         });
