@@ -358,6 +358,15 @@ fn an_object_is_cut_out_of_a_photograph() {
         );
         std::fs::remove_file(at.join("box.png")).expect("removes");
     }
+    // Hardly another colour than the grass's: it is said that this may be wrong.
+    let faint = files::photo_of_a_box_of(120, 90, [82, 118, 60]);
+    files::put(at, "faint.png", &files::encoded(faint, image::ImageFormat::Png));
+    let (code, err) = inlay("cut faint.png --out box.png", at);
+    assert_eq!(code, 0, "{err}");
+    assert!(err.contains("may be another than you meant"), "{err}");
+    for file in ["box.png", "faint.png"] {
+        std::fs::remove_file(at.join(file)).expect("removes");
+    }
     fails(
         "cut photo.png --mask even.png --out box.png",
         at,
@@ -369,7 +378,7 @@ fn an_object_is_cut_out_of_a_photograph() {
         "cut photo.png --mask beside.png --out box.png",
         at,
         1,
-        "the mask has 60×45 pixels and the canvas 120×90, make them the same size: beside.png",
+        "the mask has 60×45 pixels and the picture 120×90, make them the same size: beside.png",
     );
     fails(
         "cut photo.png --out box.jpg",
@@ -405,6 +414,12 @@ fn generating_says_what_it_cuts_out_and_leaves_it_if_told() {
     let (code, err) = inlay(&format!("{job} --whole-assets --out whole.png"), at);
     assert_eq!(code, 0, "{err}");
     assert!(!err.contains("cut out of its picture"), "{err}");
+    // On plain ground it is no photograph, and nothing is left to choose.
+    files::put(at, "plain.png", &files::encoded(files::box_on_plain(120, 90), image::ImageFormat::Png));
+    let plain = job.replace("box.png", "plain.png");
+    let (code, err) = inlay(&format!("{plain} --out plain-cut.png"), at);
+    assert_eq!(code, 0, "{err}");
+    assert!(!err.contains("--whole-assets"), "{err}");
     // Both run again, each with what it had.
     for name in ["cut", "whole"] {
         let (code, err) = inlay(

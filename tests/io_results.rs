@@ -317,7 +317,7 @@ fn masks_return_from_files_and_from_recipes() {
 fn a_mask_of_another_size_is_refused_or_stretched() {
     let plane = Plane::filled(10, 4, 255);
     assert_eq!(
-        mask::check_size(&plane, 40, 30, Path::new("m.png"))
+        mask::check_size(&plane, ("canvas", 40, 30), Path::new("m.png"))
             .expect_err("refused")
             .to_string(),
         "the mask has 10×4 pixels and the canvas 40×30, make them the same size: m.png"

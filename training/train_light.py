@@ -6,8 +6,9 @@
 
 Error is a root mean square over what differs between canvas and true picture, a little of it over all the rest, and
 once more over the ground alone: shadows are small and objects large. With `--share` there also counts the mean absolute
-error as a share of the canvas's, which is what `inlay eval` prints as the shadow's; with `--still` that of ground beyond the
-shadow too, for the light shows on all of it. Each layer is judged only where it is
+error as a share of the canvas's, which is what `inlay eval` prints as the shadow's, though with something added to the canvas's
+error (`FAINT`), so that faint shadows do not rule; with `--still` the error of ground beyond the shadow too, for the light shows
+on all of it. Pictures with less than 16 pixels of shadow have no share, so shade on those costs only what the rest does. Each layer is judged only where it is
 the true one, objects under the cut-out and ground beside it: else the ground learns to paint what of the object the cut-out misses,
 as a smear around it. Pictures are flipped and brightened at random. `--stream "inlay data collages … --seed {seed} --out
 /dev/stdout"` in place of `--watch` renders beside the trainer into a pool of so many collages, of which the oldest make room.

@@ -27,23 +27,31 @@ pub fn run(args: &CutArgs) -> Result<(), CliError> {
         Some(path) => {
             let loaded = io::mask::load(path)?;
             warnings.extend(loaded.warnings);
-            io::mask::check_size(&loaded.mask, picture.width(), picture.height(), path)?;
+            let size = ("picture", picture.width(), picture.height());
+            io::mask::check_size(&loaded.mask, size, path)?;
             Some(loaded.mask)
         }
     };
     for warning in &warnings {
         progress.warning(warning);
     }
+    // An interrupt ends the program: nothing is written before the end.
+    let go_on = || false;
     let object = match &mask {
-        Some(mask) => io::cutout::object_in(&picture, mask),
-        None => io::cutout::object_of(&picture),
+        Some(mask) => io::cutout::object_in(&picture, mask, &go_on).map(|object| (object, true)),
+        None => io::cutout::object_of(&picture, &go_on),
     };
-    let object = object.ok_or_else(|| {
+    let (object, sure) = object.ok_or_else(|| {
         CliError::Failure(format!(
             "no object was found that stands out from what is around it, paint a mask over it and give that with --mask: {}",
             args.from.display()
         ))
     })?;
+    if !sure {
+        progress.warning(
+            "the object may be another than you meant, look at the file; a mask over the object, --mask, tells",
+        );
+    }
     let bytes = metadata::encode_png(&object, None)
         .map_err(|why| SaveError::Encode(why, args.out.clone()))?;
     io::save::replace(&args.out, &bytes)?;

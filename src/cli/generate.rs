@@ -62,15 +62,7 @@ fn load(plan: Plan, photos: Photos) -> Result<(Job, Vec<String>), CliError> {
     for (input, file) in spec.inputs.iter_mut().zip(&inputs) {
         let loaded = io::load(file)?;
         warnings.extend(loaded.warnings);
-        let plain = loaded.picture.has_alpha() || input.role != Role::Asset;
-        let whole = (loaded.picture.width(), loaded.picture.height());
-        let picture = as_input(loaded.picture, input.role, file, photos)?;
-        if !plain && (picture.width(), picture.height()) != whole {
-            warnings.push(format!(
-                "the object was cut out of its picture, --whole-assets leaves photographs as they are: {}",
-                file.display()
-            ));
-        }
+        let picture = as_input(loaded.picture, input.role, file, photos, &mut warnings)?;
         input.hash = hash_picture(&picture);
         pictures.push(Arc::new(picture));
     }
@@ -79,7 +71,8 @@ fn load(plan: Plan, photos: Photos) -> Result<(Job, Vec<String>), CliError> {
         let loaded = io::mask::load(file)?;
         warnings.extend(loaded.warnings);
         if let Some(canvas) = spec_canvas(&spec.inputs).and_then(|at| pictures.get(at)) {
-            io::mask::check_size(&loaded.mask, canvas.width(), canvas.height(), file)?;
+            let size = ("canvas", canvas.width(), canvas.height());
+            io::mask::check_size(&loaded.mask, size, file)?;
         }
         if loaded.mask.bounds().is_none() {
             return Err(CliError::Failure(format!(
@@ -111,7 +104,8 @@ pub enum Photos {
     Cut,
 }
 
-/// A picture as the job gets it: of an asset only the object, where it can be told from its surroundings.
+/// A picture as the job gets it: of an asset only the object, where it can be told from its surroundings. Objects cut out
+/// of photographs are told in `warnings`.
 ///
 /// # Errors
 /// A failure if an asset shows nothing.
@@ -120,16 +114,26 @@ pub fn as_input(
     role: Role,
     file: &Path,
     photos: Photos,
+    warnings: &mut Vec<String>,
 ) -> Result<Picture, CliError> {
     if role != Role::Asset {
         return Ok(picture);
     }
+    if let Some(object) = cutout::cut_out_plainly(&picture) {
+        return Ok(object);
+    }
     let object = match photos {
-        Photos::Whole => cutout::cut_out_plainly(&picture),
-        Photos::Cut => cutout::cut_out(&picture),
+        Photos::Whole => None,
+        Photos::Cut => cutout::sure_object_of(&picture, &|| false),
     };
     match object {
-        Some(object) => Ok(object),
+        Some(object) => {
+            warnings.push(format!(
+                "the object was cut out of its picture, --whole-assets leaves photographs as they are: {}",
+                file.display()
+            ));
+            Ok(object)
+        }
         None if picture.has_alpha() => Err(CliError::Failure(format!(
             "the picture of the object is fully transparent, choose another: {}",
             file.display()

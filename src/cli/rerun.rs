@@ -181,7 +181,7 @@ fn replacement(
         "IMG{number} is another picture than the recipe's, the result will differ: {}",
         file.display()
     ));
-    let picture = as_input(loaded.picture, input.role, file, Photos::Whole)?;
+    let picture = as_input(loaded.picture, input.role, file, Photos::Whole, warnings)?;
     input.hash = hash_picture(&picture);
     input.source = Some(file.to_string_lossy().into_owned());
     Ok((picture, file.into()))
@@ -231,10 +231,10 @@ fn matching(picture: &Picture, input: &JobInput) -> Option<Picture> {
         return None;
     }
     // One after the other: cutting a photograph takes its time.
-    let forms = [
+    let forms: [fn(&Picture) -> Option<Picture>; 3] = [
         cutout::crop_to_alpha,
         cutout::cut_out_plainly,
-        cutout::object_of,
+        |picture| cutout::object_of(picture, &|| false).map(|(object, _)| object),
     ];
     forms.iter().filter_map(|form| form(picture)).find(has_hash)
 }

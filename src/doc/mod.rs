@@ -6,6 +6,7 @@ pub mod cutting;
 pub mod document;
 pub mod edit;
 pub(crate) mod field;
+pub mod grid;
 pub mod history;
 pub mod job;
 pub mod level;

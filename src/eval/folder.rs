@@ -168,7 +168,7 @@ pub fn read(folder: &Path) -> anyhow::Result<Case> {
             return Ok(None);
         }
         let mask = mask::load(&path)?.mask;
-        mask::check_size(&mask, size.0, size.1, &path)?;
+        mask::check_size(&mask, ("canvas", size.0, size.1), &path)?;
         Ok(Some(mask))
     };
     let asset_object = match &asset {

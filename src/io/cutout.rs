@@ -37,12 +37,6 @@ pub fn crop_to_alpha(picture: &Picture) -> Option<Picture> {
     Picture::from_rgba(x1 - x0, y1 - y0, pixels)
 }
 
-/// The object of a picture, cropped: by its alpha where it has any, else by taking away a plain background, or what an
-/// object surely stands out from. `None` if nothing would be left, or it is not sure what.
-pub fn cut_out(picture: &Picture) -> Option<Picture> {
-    cut_out_plainly(picture).or_else(|| sure_object_of(picture))
-}
-
 /// The object of a picture, cropped: by its alpha where it has any, else by taking away a plain background.
 /// `None` if the picture is opaque and its background not plain, or nothing would be left. At once.
 pub fn cut_out_plainly(picture: &Picture) -> Option<Picture> {
@@ -54,32 +48,37 @@ pub fn cut_out_plainly(picture: &Picture) -> Option<Picture> {
 }
 
 /// What stands out in the middle of an opaque photograph, cropped, if its colours tell it so well from what is around it
-/// that it is sure to be right.
-pub fn sure_object_of(picture: &Picture) -> Option<Picture> {
+/// that it is sure to be right. `None` too soon after `stop` says so.
+pub fn sure_object_of(picture: &Picture, stop: &dyn Fn() -> bool) -> Option<Picture> {
     if picture.has_alpha() {
         return None;
     }
-    let found = cutting::object(picture, None, &|| false)?;
-    let sure =
-        found.told >= SURE && found.touching <= TOUCHING && PHOTO_SHARE.contains(&found.share);
-    sure.then(|| free(picture, &found)).flatten()
+    let found = cutting::object(picture, None, stop)?;
+    is_sure(&found)
+        .then(|| free(picture, &found, stop))
+        .flatten()
 }
 
-/// The object of a picture, cropped: as [`cut_out_plainly`], or else what stands out in the middle of a photograph, however unsure
-/// that is. `None` if there is nothing.
-pub fn object_of(picture: &Picture) -> Option<Picture> {
-    cut_out_plainly(picture).or_else(|| {
-        let found = cutting::object(picture, None, &|| false)?;
-        free(picture, &found)
-    })
+fn is_sure(found: &Found) -> bool {
+    found.told >= SURE && found.touching <= TOUCHING && PHOTO_SHARE.contains(&found.share)
 }
 
-/// The object inside a mask of the picture's size (values ≥ 128), cropped. `None` if the mask holds nothing that stands out.
-/// A mask over everything says nothing.
-pub fn object_in(picture: &Picture, mask: &Plane) -> Option<Picture> {
+/// The object of a picture, cropped, and whether it is sure to be right: as [`cut_out_plainly`], or else what stands out in the
+/// middle of a photograph. `None` if there is nothing, or soon after `stop` says so.
+pub fn object_of(picture: &Picture, stop: &dyn Fn() -> bool) -> Option<(Picture, bool)> {
+    if let Some(object) = cut_out_plainly(picture) {
+        return Some((object, true));
+    }
+    let found = cutting::object(picture, None, stop)?;
+    Some((free(picture, &found, stop)?, is_sure(&found)))
+}
+
+/// The object inside a mask of the picture's size (values ≥ 128), cropped. `None` if the mask holds nothing that stands out,
+/// or soon after `stop` says so. A mask over everything says nothing.
+pub fn object_in(picture: &Picture, mask: &Plane, stop: &dyn Fn() -> bool) -> Option<Picture> {
     let (x0, y0, x1, y1) = mask.bounds()?;
     if mask.values().iter().all(|v| *v >= 128) {
-        return object_of(picture);
+        return object_of(picture, stop).map(|(object, _)| object);
     }
     // As much around it as says what it stands out from; the rest of the picture would only make it coarser.
     let around = (((x1 - x0).max(y1 - y0) as f32 * AROUND) as u32).max(LEAST_AROUND);
@@ -100,13 +99,13 @@ pub fn object_in(picture: &Picture, mask: &Plane) -> Option<Picture> {
         pixels.copy_from_slice(&picture.pixels()[at * 4..(at + wide) * 4]);
         values.copy_from_slice(&mask.values()[at..at + wide]);
     }
-    let found = cutting::object(&part, Some(&within), &|| false)?;
-    free(&part, &found)
+    let found = cutting::object(&part, Some(&within), stop)?;
+    free(&part, &found, stop)
 }
 
 /// What was found, cropped. What fills its bounds gets a transparent rim of a pixel: it is cut out, and can be told to be.
-fn free(picture: &Picture, found: &Found) -> Option<Picture> {
-    let cut = crop_to_alpha(&found.freed(picture))?;
+fn free(picture: &Picture, found: &Found, stop: &dyn Fn() -> bool) -> Option<Picture> {
+    let cut = crop_to_alpha(&found.freed(picture, stop)?)?;
     if cut.has_alpha() {
         return Some(cut);
     }
@@ -231,6 +230,16 @@ mod tests {
         picture
     }
 
+    fn go_on() -> bool {
+        false
+    }
+
+    /// What is cut out unasked.
+    fn cut_out(picture: &Picture) -> Option<Picture> {
+        let (object, sure) = object_of(picture, &go_on)?;
+        sure.then_some(object)
+    }
+
     /// Speckled: how far the object's colour is from the ground's says how well it can be told.
     fn photo(apart: u8) -> Picture {
         let mut picture = Picture::filled(96, 96, [0, 0, 0, 255]);
@@ -253,8 +262,23 @@ mod tests {
         let clear = cut_out(&photo(120)).expect("an object");
         assert!((46..=52).contains(&clear.width()) && (46..=52).contains(&clear.height()));
         assert!(clear.has_alpha());
+        assert_eq!(sure_object_of(&photo(120), &go_on), Some(clear));
         // Redder by half of the range of the grain.
         assert_eq!(cut_out(&photo(30)), None);
+        assert_eq!(sure_object_of(&photo(30), &go_on), None);
+    }
+
+    #[test]
+    fn nothing_is_cut_out_when_told_to_stop() {
+        let stop = || true;
+        assert_eq!(object_of(&photo(120), &stop), None);
+        assert_eq!(sure_object_of(&photo(120), &stop), None);
+        let mut mask = Plane::filled(96, 96, 0);
+        for y in 20..80 {
+            mask.values_mut()[y * 96 + 20..y * 96 + 80].fill(255);
+        }
+        assert_eq!(object_in(&photo(120), &mask, &stop), None);
+        assert!(object_in(&photo(120), &mask, &go_on).is_some());
     }
 
     #[test]
@@ -273,7 +297,7 @@ mod tests {
         for y in 1490..1550usize {
             mask.values_mut()[y * 3000 + 2190..y * 3000 + 2270].fill(255);
         }
-        let cut = object_in(&picture, &mask).expect("an object");
+        let cut = object_in(&picture, &mask, &go_on).expect("an object");
         assert!(
             (58..=64).contains(&cut.width()) && (38..=44).contains(&cut.height()),
             "{cut:?}"
@@ -293,7 +317,7 @@ mod tests {
         for y in 24..78 {
             mask.values_mut()[y * 96 + 18..y * 96 + 82].fill(255);
         }
-        let cut = object_in(&picture, &mask).expect("an object");
+        let cut = object_in(&picture, &mask, &go_on).expect("an object");
         assert!(cut.has_alpha());
         assert_eq!(
             cut.pixel(cut.width() / 2, cut.height() / 2),

@@ -18,16 +18,17 @@ pub struct LoadedMask {
     pub warnings: Vec<String>,
 }
 
-/// A mask is not of the canvas's size.
+/// A mask is not of the size of the picture that it belongs to.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the mask has {mask_width}×{mask_height} pixels and the canvas {width}×{height}, \
+    "the mask has {mask_width}×{mask_height} pixels and the {of} {width}×{height}, \
      make them the same size: {path}",
     path = .path.display()
 )]
 pub struct MaskSizeError {
     mask_width: u32,
     mask_height: u32,
+    of: &'static str,
     width: u32,
     height: u32,
     path: std::path::PathBuf,
@@ -81,17 +82,22 @@ fn luminance(pixel: &[u8]) -> u8 {
     ((luma * u32::from(pixel[3]) + 1_275_000) / 2_550_000) as u8
 }
 
-/// Says so if a mask is not of the canvas's size.
+/// Says so if a mask is not of the size of the picture that it belongs to; `of` is what that is called ("canvas").
 ///
 /// # Errors
 /// [`MaskSizeError`].
-pub fn check_size(mask: &Plane, width: u32, height: u32, path: &Path) -> Result<(), MaskSizeError> {
+pub fn check_size(
+    mask: &Plane,
+    (of, width, height): (&'static str, u32, u32),
+    path: &Path,
+) -> Result<(), MaskSizeError> {
     if (mask.width(), mask.height()) == (width, height) {
         return Ok(());
     }
     Err(MaskSizeError {
         mask_width: mask.width(),
         mask_height: mask.height(),
+        of,
         width,
         height,
         path: path.into(),

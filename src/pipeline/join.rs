@@ -60,9 +60,27 @@ impl Made {
         colour: &ColourMatch,
         cancel: &Cancel,
     ) -> Result<Picture, Stopped> {
+        let place = (canvas, crop);
+        let mut joined = self.relit(place, alpha, blend, colour, cancel)?;
+        if let Some(cast) = self.cast.as_deref().filter(|_| blend.cast > 0.0) {
+            cast.on(&mut joined, place, alpha, blend.cast, cancel)?;
+        }
+        Ok(joined)
+    }
+
+    /// The same without what its light does beyond the region, its objects in as much of the model's light as
+    /// [`BlendSpec::relight`] says.
+    fn relit(
+        &self,
+        place: (&Picture, CropRect),
+        alpha: &Plane,
+        blend: &BlendSpec,
+        colour: &ColourMatch,
+        cancel: &Cancel,
+    ) -> Result<Picture, Stopped> {
         let own = self.own.as_deref().filter(|_| blend.relight < 1.0);
         let Some(own) = own else {
-            return self.lit((canvas, crop), alpha, blend, colour, cancel);
+            return self.lit(place, alpha, blend, colour, cancel);
         };
         let mut generated = self.generated.clone();
         // Before the objects have their own colours again: they are not to be matched to anything.
@@ -76,18 +94,18 @@ impl Made {
             grain: self.grain,
             collage: Some(Arc::clone(&own.collage)),
             own: None,
-            cast: self.cast.clone(),
+            cast: None,
         };
         let none = ColourMatch::none();
-        let bare = bare.lit((canvas, crop), alpha, blend, &none, cancel)?;
+        let bare = bare.lit(place, alpha, blend, &none, cancel)?;
         if blend.relight == 0.0 {
             return Ok(bare);
         }
-        let lit = self.lit((canvas, crop), alpha, blend, colour, cancel)?;
+        let lit = self.lit(place, alpha, blend, colour, cancel)?;
         Ok(mixed(bare, &lit, blend.relight))
     }
 
-    /// The same in the model's light.
+    /// The same with its objects in the model's light.
     fn lit(
         &self,
         (canvas, crop): (&Picture, CropRect),
@@ -103,11 +121,7 @@ impl Made {
             Some(detail) => Layer::Detailed(detail, self.collage.as_deref()),
             None => Layer::Plain(&self.generated),
         };
-        let mut joined = composite(canvas, crop, layer, alpha, colour, cancel)?;
-        if let Some(cast) = self.cast.as_deref().filter(|_| blend.cast > 0.0) {
-            cast.on(&mut joined, (canvas, crop), alpha, blend.cast, cancel)?;
-        }
-        Ok(joined)
+        composite(canvas, crop, layer, alpha, colour, cancel)
     }
 }
 

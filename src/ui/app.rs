@@ -215,7 +215,7 @@ impl App {
                     .filter(|at| session.pane.contains(*at) && !session.grid)
                     .map(|at| session.view.to_picture(at, session.pane, points))
                     .filter(|_| session.shown_size().is_some());
-                chrome::status(ui, session, at.map(|at| [at.x, at.y]));
+                chrome::status(ui, session, at.map(|at| [at.x, at.y]), &mut out);
             });
         let height = chrome::options_height(ui.available_width());
         Panel::top("options")
@@ -445,6 +445,9 @@ impl eframe::App for App {
             self.apply(ctx, then);
         }
         self.session.reading = self.files.reading();
+        let session = &self.session;
+        self.files.stop_cutting(|cutting| session.wants(cutting));
+        self.session.cutting = self.files.cutting();
         let dropped = self.session.on_input(ctx);
         self.apply(ctx, dropped.into_iter().collect());
         self.close_or_ask(ctx);

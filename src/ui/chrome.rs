@@ -370,7 +370,12 @@ fn level(ui: &mut Ui, session: &Session, roomy: bool, out: &mut Vec<Action>) {
 }
 
 /// The line under the canvas.
-pub fn status(ui: &mut Ui, session: &Session, pointer: Option<[f32; 2]>) {
+pub fn status(
+    ui: &mut Ui,
+    session: &Session,
+    pointer: Option<[f32; 2]>,
+    out: &mut Vec<Action>,
+) {
     let palette = Palette::of(ui);
     let weak = |text: String| RichText::new(text).small().color(palette.weak);
     ui.horizontal_centered(|ui| {
@@ -384,6 +389,13 @@ pub fn status(ui: &mut Ui, session: &Session, pointer: Option<[f32; 2]>) {
         if let Some(name) = &session.reading {
             let text = RichText::new(format!("Reading {name}…")).small();
             ui.label(text.color(palette.accent));
+        }
+        if session.cutting.contains(&None) {
+            let text = RichText::new("Cutting out what is under the mask…").small();
+            ui.label(text.color(palette.accent));
+            if ui.small_button("Stop").clicked() {
+                out.push(Action::StopCutting(None));
+            }
         }
         if session.original {
             ui.label(RichText::new("Original").small().color(palette.accent));

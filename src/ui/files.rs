@@ -103,6 +103,7 @@ pub struct Files {
     running: Arc<AtomicUsize>,
     writing: Writing,
     reading: Reading,
+    cuttings: cutting::Cuttings,
     /// Held while a project is written: two of them may have one file, and the older may not come last.
     turn: Arc<Mutex<()>>,
 }
@@ -183,6 +184,7 @@ impl Files {
             running: Arc::new(AtomicUsize::new(0)),
             writing: Writing::default(),
             reading: Reading::default(),
+            cuttings: cutting::Cuttings::default(),
             turn: Arc::default(),
         }
     }

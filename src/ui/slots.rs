@@ -119,7 +119,9 @@ fn card(
 ) -> Rect {
     let palette = Palette::of(ui);
     let frame = card_frame(palette, session.slot == Some(slot.id));
-    let uncut = purpose == Purpose::Asset && !thumbs.get(ui.ctx(), &slot.picture).has_alpha;
+    let cutting = session.cutting.contains(&Some(slot.id));
+    let object = purpose == Purpose::Asset && !cutting;
+    let uncut = object && !thumbs.get(ui.ctx(), &slot.picture).has_alpha;
     let drawn = frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.horizontal(|ui| {
@@ -152,7 +154,20 @@ fn card(
                 };
                 let name = egui::Label::new(&slot.name).truncate();
                 // Models that are told in words look at the whole picture.
-                if uncut && !session.retells() {
+                if cutting {
+                    ui.horizontal(|ui| {
+                        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                            let stop = ui.small_button("Stop").on_hover_text("Keep the whole picture");
+                            if stop.clicked() {
+                                out.push(Action::StopCutting(Some(slot.id)));
+                            }
+                            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                                let text = RichText::new("Cutting out…").color(palette.weak);
+                                ui.add(egui::Label::new(text).truncate()).on_hover_text(about);
+                            });
+                        });
+                    });
+                } else if uncut && !session.retells() {
                     ui.horizontal(|ui| {
                         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                             let cut = ui.small_button("Cut out").on_hover_text(CUT_OUT);

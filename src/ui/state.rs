@@ -46,6 +46,8 @@ pub enum Action {
     Accept(u64),
     /// Cuts the object out of a slot's picture; whether the artist asked for it.
     CutOut(SlotId, bool),
+    /// Stops that; `None` for what is cut out from under a mask.
+    StopCutting(Option<SlotId>),
     /// Makes an output that is a map a mask, or a picture that steers.
     UseMap(u64),
     /// Asks for a map of the canvas; for a mask these words name the object.
@@ -379,6 +381,8 @@ pub struct Session {
     pub pending: Option<Pending>,
     /// The file that is being read.
     pub reading: Option<String>,
+    /// The slots whose objects are being cut out; `None` for what is cut out from under a mask.
+    pub cutting: Vec<Option<SlotId>>,
     /// A word that the prompt field is to insert at its cursor.
     pub insert: Option<String>,
     /// The prompt field, once it was drawn.
@@ -432,6 +436,7 @@ impl Default for Session {
             adjust: false,
             pending: None,
             reading: None,
+            cutting: Vec::new(),
             insert: None,
             prompt_field: None,
             last_id: 0,

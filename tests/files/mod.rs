@@ -240,13 +240,29 @@ pub fn animated_png() -> Vec<u8> {
 
 /// A photograph of a red box, 0.4 of each side, on grass: speckled, and darker at the bottom.
 pub fn photo_of_a_box(width: u32, height: u32) -> RgbImage {
+    photo_of_a_box_of(width, height, [190, 40, 40])
+}
+
+/// The same of a box of another colour, up to 240.
+pub fn photo_of_a_box_of(width: u32, height: u32, colour: [u32; 3]) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let speckle = (x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(40_503)) >> 7 & 15;
         let inside = |at: u32, side: u32| (3 * side / 10..7 * side / 10).contains(&at);
         let colour = match inside(x, width) && inside(y, height) {
-            true => [190, 40, 40],
+            true => colour,
             false => [70, 150 - 60 * y / height, 60],
         };
         Rgb(colour.map(|v| (v + speckle) as u8))
+    })
+}
+
+/// A red box, 0.4 of each side, before white.
+pub fn box_on_plain(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        let inside = |at: u32, side: u32| (3 * side / 10..7 * side / 10).contains(&at);
+        match inside(x, width) && inside(y, height) {
+            true => Rgb([190, 40, 40]),
+            false => Rgb([255; 3]),
+        }
     })
 }

@@ -2,6 +2,7 @@
 
 use super::Small;
 use crate::doc::field::{gaussian, squared_distance};
+use crate::doc::grid::Field;
 use crate::doc::{Picture, Plane};
 
 /// How far around the edge found, in pixels of the small copy, a pixel may be of both.
@@ -11,70 +12,41 @@ const SPREAD: f32 = 3.0;
 /// Colours so far apart, in 255ths, say half of what there is to say about whose a pixel is.
 const APART: f32 = 24.0;
 
-/// A field on the small copy, read between its points.
-struct Spread<const N: usize> {
-    width: usize,
-    height: usize,
-    values: Vec<[f32; N]>,
-}
-
-impl<const N: usize> Spread<N> {
-    /// The value at a place in pixels of the small copy.
-    fn at(&self, x: f64, y: f64) -> [f32; N] {
-        let split = |v: f64, side: usize| {
-            let v = (v - 0.5).clamp(0.0, (side - 1) as f64);
-            (v as usize, (v as usize + 1).min(side - 1), v.fract() as f32)
-        };
-        let (left, right, u) = split(x, self.width);
-        let (top, bottom, v) = split(y, self.height);
-        let read = |x: usize, y: usize| self.values[y * self.width + x];
-        let mix = |a: f32, b: f32, t: f32| a + t * (b - a);
-        let (a, b) = (read(left, top), read(right, top));
-        let (c, d) = (read(left, bottom), read(right, bottom));
-        std::array::from_fn(|i| mix(mix(a[i], b[i], u), mix(c[i], d[i], u), v))
-    }
-}
-
-/// How far each pixel of the picture is the object's, which `object` shows on the small copy.
-pub(super) fn alpha(picture: &Picture, small: &Small, object: &[bool]) -> Plane {
+/// How far each pixel of the picture is the object's, which `object` shows on the small copy. `None` soon after `stop` says so.
+pub(super) fn alpha(
+    picture: &Picture,
+    small: &Small,
+    object: &[bool],
+    stop: &dyn Fn() -> bool,
+) -> Option<Plane> {
     let width = small.width;
     let others: Vec<bool> = object.iter().map(|o| !o).collect();
     let outside = squared_distance(object, width, 1.0);
     let inside = squared_distance(&others, width, 1.0);
     // Positive inside, 0 on the line between the outermost pixel in and the first one out.
-    let depth = Spread {
-        width,
-        height: small.height,
-        values: inside
-            .iter()
-            .zip(&outside)
-            .map(|(i, o)| {
-                [if *o == 0.0 {
-                    i.sqrt() - 0.5
-                } else {
-                    0.5 - o.sqrt()
-                }]
-            })
-            .collect(),
-    };
+    let depths = inside.iter().zip(&outside).map(|(i, o)| match *o == 0.0 {
+        true => [i.sqrt() - 0.5],
+        false => [0.5 - o.sqrt()],
+    });
+    let depth = Field::new(width, depths.collect())?;
     let sure = |far: &[f32]| -> Vec<bool> { far.iter().map(|v| v.sqrt() >= BAND).collect() };
-    let own = spread(small, &sure(&inside), object);
-    let ground = spread(small, &sure(&outside), &others);
-    let (wide, high) = (picture.width(), picture.height());
-    let mut alpha = Plane::filled(wide, high, 0);
-    let rows = alpha.values_mut().chunks_exact_mut(wide as usize);
+    let own = spread(small, &sure(&inside), object)?;
+    let ground = spread(small, &sure(&outside), &others)?;
+    let mut alpha = Plane::filled(picture.width(), picture.height(), 0);
+    let size = (picture.width() as usize, picture.height() as usize);
+    let rows = alpha.values_mut().chunks_exact_mut(size.0);
     for (y, row) in rows.enumerate() {
-        let v = (y as f64 + 0.5) / small.cell.1;
-        for (x, value) in row.iter_mut().enumerate() {
-            let u = (x as f64 + 0.5) / small.cell.0;
-            let [depth] = depth.at(u, v);
+        if stop() {
+            return None;
+        }
+        for ((x, value), [depth]) in row.iter_mut().enumerate().zip(depth.row(y, size)) {
             if depth >= BAND {
                 *value = 255;
             }
             if depth.abs() >= BAND {
                 continue;
             }
-            let (object, ground) = (own.at(u, v), ground.at(u, v));
+            let (object, ground) = (own.at((x, y), size), ground.at((x, y), size));
             let [r, g, b, _] = picture.pixel(x as u32, y as u32);
             let colour = [r, g, b].map(f32::from);
             let (mut along, mut square) = (0.0, 0.0);
@@ -92,11 +64,11 @@ pub(super) fn alpha(picture: &Picture, small: &Small, object: &[bool]) -> Plane 
             *value = (((a - 0.08) / 0.84).clamp(0.0, 1.0) * 255.0).round() as u8;
         }
     }
-    alpha
+    Some(alpha)
 }
 
 /// The colours of the pixels in `sure`, spread over what is around them; of those in `all` where none is sure.
-fn spread(small: &Small, sure: &[bool], all: &[bool]) -> Spread<3> {
+fn spread(small: &Small, sure: &[bool], all: &[bool]) -> Option<Field<3>> {
     let picked = if sure.contains(&true) { sure } else { all };
     let blurred = |values: Vec<f32>| {
         let (mut near, mut far) = (values.clone(), values);
@@ -115,21 +87,24 @@ fn spread(small: &Small, sure: &[bool], all: &[bool]) -> Spread<3> {
     let values = (0..weight.len())
         .map(|at| std::array::from_fn(|c| channels[c][at] / weight[at].max(1e-9)))
         .collect();
-    Spread {
-        width: small.width,
-        height: small.height,
-        values,
-    }
+    Field::new(small.width, values)
 }
 
 /// The picture through `alpha`; pixels that are partly the object's lose the surroundings' share, which is what the nearest
-/// pixels that are not the object's look like.
-pub(super) fn freed(picture: &Picture, alpha: &Plane) -> Picture {
+/// pixels that are not the object's look like. `None` soon after `stop` says so.
+pub(super) fn freed(
+    picture: &Picture,
+    alpha: &Plane,
+    stop: &dyn Fn() -> bool,
+) -> Option<Picture> {
     let (width, height) = (alpha.width() as i64, alpha.height() as i64);
     let mut cut = picture.clone();
     // So far it goes, in pixels: an edge is a few pixels of the small copy wide.
     let reach = (width.max(height) as usize).div_ceil(super::SIDE).max(1) as i64 * 3;
     for y in 0..height {
+        if stop() {
+            return None;
+        }
         for x in 0..width {
             let own = alpha.get(x, y);
             let at = (y * width + x) as usize * 4;
@@ -167,5 +142,5 @@ pub(super) fn freed(picture: &Picture, alpha: &Plane) -> Picture {
             }
         }
     }
-    cut
+    Some(cut)
 }

@@ -45,14 +45,15 @@ pub struct Found {
 }
 
 impl Found {
-    /// How far each pixel of the picture that it was found in is the object's.
-    pub fn alpha(&self, picture: &Picture) -> Plane {
-        matte::alpha(picture, &self.small, &self.object)
+    /// How far each pixel of the picture that it was found in is the object's. `None` soon after `stop` says so.
+    pub fn alpha(&self, picture: &Picture, stop: &dyn Fn() -> bool) -> Option<Plane> {
+        matte::alpha(picture, &self.small, &self.object, stop)
     }
 
     /// That picture with everything but the object transparent, and the surroundings' share taken out of its edge's colours.
-    pub fn freed(&self, picture: &Picture) -> Picture {
-        matte::freed(picture, &self.alpha(picture))
+    /// `None` soon after `stop` says so.
+    pub fn freed(&self, picture: &Picture, stop: &dyn Fn() -> bool) -> Option<Picture> {
+        matte::freed(picture, &self.alpha(picture, stop)?, stop)
     }
 }
 

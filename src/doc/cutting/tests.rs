@@ -51,7 +51,7 @@ fn what_a_photo_is_of_is_found() {
     for (width, height, radius) in [(160, 120, 36.0), (600, 450, 130.0)] {
         let (picture, truth) = photo(width, height, radius);
         let found = object(&picture, None, &|| false).unwrap();
-        let iou = iou(&found.alpha(&picture), &truth);
+        let iou = iou(&found.alpha(&picture, &|| false).unwrap(), &truth);
         assert!(iou > 0.97, "{width}: {iou}");
         assert!(found.told > 0.97 && found.touching == 0.0, "{}", found.told);
         let share = truth.iter().filter(|t| **t).count() as f64 / truth.len() as f64;
@@ -76,10 +76,10 @@ fn a_mask_says_which_object_is_meant() {
         mask.values_mut()[y * 200 + 115..y * 200 + 195].fill(255);
     }
     let found = object(&picture, Some(&mask), &|| false).unwrap();
-    let iou = iou(&found.alpha(&picture), &truth);
+    let iou = iou(&found.alpha(&picture, &|| false).unwrap(), &truth);
     assert!(iou > 0.96, "{iou}");
     // Nothing beyond the mask.
-    let alpha = found.alpha(&picture);
+    let alpha = found.alpha(&picture, &|| false).unwrap();
     let beyond = alpha.values().iter().zip(mask.values());
     let far = beyond.filter(|(a, m)| **a >= 128 && **m == 0).count();
     assert_eq!(far, 0);
@@ -89,7 +89,7 @@ fn a_mask_says_which_object_is_meant() {
 fn edges_are_soft_and_lose_the_ground() {
     let (picture, _) = photo(400, 300, 80.0);
     let found = object(&picture, None, &|| false).unwrap();
-    let freed = found.freed(&picture);
+    let freed = found.freed(&picture, &|| false).unwrap();
     let partly: Vec<_> = freed
         .pixels()
         .chunks_exact(4)

@@ -18,9 +18,6 @@ impl Session {
         let Some(slot) = self.document.slot(slot) else {
             return;
         };
-        if slot.picture.has_alpha() {
-            return self.say("this picture is cut out already");
-        }
         env.files.cut(Cutting {
             which: self.project.which,
             slot: Some(slot.id),
@@ -44,10 +41,21 @@ impl Session {
             which: self.project.which,
             slot: None,
             picture: Arc::clone(&canvas.picture),
-            mask: Some(mask),
+            mask: Some(Arc::new(mask)),
             name: format!("part of {}", canvas.name),
             asked: true,
         });
+    }
+
+    /// Whether what is being cut out still has a place here.
+    pub(in crate::ui) fn wants(&self, cutting: &Cutting) -> bool {
+        let has_place = |slot| {
+            let slot = self.document.slot(slot);
+            slot.is_some_and(|slot| Arc::ptr_eq(&slot.picture, &cutting.picture))
+        };
+        // What was asked for in a document that is closed says so in the end.
+        let closed = cutting.which != self.project.which;
+        (closed && cutting.asked) || (!closed && cutting.slot.is_none_or(has_place))
     }
 
     /// Takes an object in that was cut out.

@@ -108,6 +108,7 @@ impl Session {
                 }
             }
             Action::CutOut(slot, asked) => self.cut_out(slot, asked, env),
+            Action::StopCutting(slot) => env.files.stop_cutting(|cutting| cutting.slot != slot),
             Action::InsertWord(word) => self.insert = Some(word),
             Action::OpenProject(path) => self.request(Next::Open(path), env),
             Action::Answer(answer) => self.answer(answer, env),

@@ -43,6 +43,7 @@ impl Session {
         source: Option<String>,
         destination: Destination,
     ) -> Option<SlotId> {
+        let whole = cutout.is_none();
         let edit = match destination {
             Destination::Mask => {
                 let plane = crate::io::mask::from_picture(&picture);
@@ -118,9 +119,9 @@ impl Session {
             self.view.fit();
             self.results_view.fit();
         }
-        let slot = self.document.slot(self.slot?)?;
-        let is_object = self.document.purpose(slot.id) == Some(Purpose::Asset);
-        (is_object && !slot.picture.has_alpha()).then_some(slot.id)
+        let slot = self.slot?;
+        let is_object = self.document.purpose(slot) == Some(Purpose::Asset);
+        (is_object && whole).then_some(slot)
     }
 
     /// A new object belongs to the first mask that places nothing yet.

@@ -131,3 +131,60 @@ fn what_is_read_has_a_name_until_it_is_told() {
     drop(same);
     assert_eq!(files.reading(), None);
 }
+
+#[test]
+fn objects_are_cut_out_in_turn_and_what_is_stopped_has_no_outcome() {
+    let mut files = Files::new(|| {});
+    let mut photo = Picture::filled(60, 40, [90, 140, 60, 255]);
+    for y in 12..30 {
+        for x in 20..44 {
+            let at = (y * 60 + x) * 4;
+            photo.pixels_mut()[at..at + 3].copy_from_slice(&[200, 30, 40]);
+        }
+    }
+    let photo = Arc::new(photo);
+    let slots: Vec<SlotId> = {
+        let mut document = Document::new();
+        let mut add = || {
+            let edit = crate::doc::Edit::AddSlot {
+                picture: Arc::clone(&photo),
+                name: "cup".into(),
+                source: None,
+                purpose: Some(Purpose::Asset),
+            };
+            document.apply(edit).unwrap();
+            document.slots().last().unwrap().id
+        };
+        (0..3).map(|_| add()).collect()
+    };
+    // Nobody's turn comes as long as this is held.
+    let turn = Arc::clone(&files.cuttings.turn);
+    let held = turn.lock().unwrap();
+    for slot in &slots {
+        files.cut(Cutting {
+            which: 0,
+            slot: Some(*slot),
+            picture: Arc::clone(&photo),
+            mask: None,
+            name: "cup".into(),
+            asked: true,
+        });
+    }
+    let some = |at: usize| Some(slots[at]);
+    assert_eq!(files.cutting(), [some(0), some(1), some(2)]);
+    files.stop_cutting(|cutting| cutting.slot != some(1));
+    assert_eq!(files.cutting(), [some(0), some(2)]);
+    drop(held);
+    let mut told: Vec<_> = (0..2)
+        .map(|_| match wait(&mut files) {
+            Outcome::Cut(cutting, object) => (cutting.slot, object.is_some()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    told.sort_by_key(|(slot, _)| *slot != some(0));
+    assert_eq!(told, [(some(0), true), (some(2), true)]);
+    while !files.is_idle() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert!(files.poll().is_none() && files.cutting().is_empty());
+}
