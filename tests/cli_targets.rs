@@ -359,8 +359,12 @@ fn an_object_is_cut_out_of_a_photograph() {
         std::fs::remove_file(at.join("box.png")).expect("removes");
     }
     // Hardly another colour than the grass's: it is said that this may be wrong.
-    let faint = files::photo_of_a_box_of(120, 90, [82, 118, 60]);
-    files::put(at, "faint.png", &files::encoded(faint, image::ImageFormat::Png));
+    let faint = files::photo_of_a_box_of(120, 90, [76, 118, 66]);
+    files::put(
+        at,
+        "faint.png",
+        &files::encoded(faint, image::ImageFormat::Png),
+    );
     let (code, err) = inlay("cut faint.png --out box.png", at);
     assert_eq!(code, 0, "{err}");
     assert!(err.contains("may be another than you meant"), "{err}");
@@ -415,7 +419,11 @@ fn generating_says_what_it_cuts_out_and_leaves_it_if_told() {
     assert_eq!(code, 0, "{err}");
     assert!(!err.contains("cut out of its picture"), "{err}");
     // On plain ground it is no photograph, and nothing is left to choose.
-    files::put(at, "plain.png", &files::encoded(files::box_on_plain(120, 90), image::ImageFormat::Png));
+    files::put(
+        at,
+        "plain.png",
+        &files::encoded(files::box_on_plain(120, 90), image::ImageFormat::Png),
+    );
     let plain = job.replace("box.png", "plain.png");
     let (code, err) = inlay(&format!("{plain} --out plain-cut.png"), at);
     assert_eq!(code, 0, "{err}");

@@ -190,6 +190,74 @@ fn shadow_falls_beyond_the_region_as_far_as_the_artist_wants() {
 }
 
 #[test]
+fn shadow_is_as_strong_as_the_artist_wants_and_objects_stay_as_they_are() {
+    let with = |mut job: Job, shadow: f32, light: [f32; 3]| {
+        job.spec.blend.shadow = shadow;
+        outputs(&job, &mut toy(true, light)).remove(0)
+    };
+    for (job, light) in [
+        (on_grain(insertion()), [0.5, 0.8, 0.0]),
+        (on_grain(insertion()), [0.5, 1.0, 0.1]),
+        (collage(), [0.5, 0.8, 0.0]),
+    ] {
+        let canvas = &job.pictures[0];
+        let editable = editable_region(&job.masks[0], job.spec.regions[0].level);
+        let once = with(job.clone(), 1.0, light);
+        let joining = once.joining.unwrap();
+        assert!(joining.shades());
+        for shadow in [0.0, 0.5, 2.0] {
+            let made = with(job.clone(), shadow, light).picture;
+            let mut changed = 0;
+            for (x, y) in (0..SIZE.1).flat_map(|y| (0..SIZE.0).map(move |x| (x, y))) {
+                let [own, once, now] = [canvas, &once.picture, &made].map(|p| p.pixel(x, y)[0]);
+                let beyond = editable.get(i64::from(x), i64::from(y)) == 0;
+                if (50..78).contains(&x) && (34..62).contains(&y) {
+                    assert_eq!(now, once, "the object, {shadow} {x} {y}");
+                } else if beyond && x >= 26 {
+                    let [_, factor, mirrored] = light;
+                    let wanted = f32::from(own) * factor.powf(shadow) + 255.0 * mirrored * shadow;
+                    assert!(
+                        (f32::from(now) - wanted).abs() <= 0.5,
+                        "{shadow} {x} {y}: {now}"
+                    );
+                } else if !beyond {
+                    let darker = (light[1] < 1.0) == (shadow > 1.0);
+                    assert!(
+                        if darker { now <= once } else { now >= once },
+                        "{shadow} {x} {y}"
+                    );
+                    changed += u32::from(now != once);
+                }
+            }
+            assert!(changed > 400, "{shadow}: {changed}");
+            let blend = BlendSpec {
+                shadow,
+                ..BlendSpec::default()
+            };
+            let again = joining.joined(&blend, &Cancel::default()).unwrap();
+            assert_eq!(again, *made, "{shadow}");
+            // However the objects are lit.
+            let bare = |shadow| {
+                let blend = BlendSpec {
+                    shadow,
+                    relight: 0.0,
+                    ..BlendSpec::default()
+                };
+                joining.joined(&blend, &Cancel::default()).unwrap()
+            };
+            let (one, now) = (bare(1.0), bare(shadow));
+            assert_eq!(one.pixel(64, 48), now.pixel(64, 48));
+            assert_ne!(one.pixel(64, 67), now.pixel(64, 67), "{shadow}");
+        }
+    }
+    let even = with(insertion(), 2.0, [0.5, 1.0, 0.0]);
+    let once = with(insertion(), 1.0, [0.5, 1.0, 0.0]);
+    assert_eq!(even.picture, once.picture);
+    let without = outputs(&insertion(), &mut toy(false, [0.5, 0.8, 0.0])).remove(0);
+    assert!(!without.joining.unwrap().shades());
+}
+
+#[test]
 fn what_goes_takes_its_shadow_along_beyond_the_region() {
     let canvas = Picture::filled(SIZE.0, SIZE.1, [100, 100, 100, 255]);
     let job = with_picture(words("Remove IMG2 from IMG1."), Role::Canvas, canvas);

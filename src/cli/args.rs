@@ -160,6 +160,9 @@ pub struct JoinArgs {
     /// How far objects take on the light that was found, 0 to 1; at 0 they keep their own colours
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     pub relight: Option<f32>,
+    /// How strong shadow, light and reflection on the ground are, 0 to 3; 0 leaves them out, 1 takes them as found
+    #[arg(long, value_name = "STRENGTH", allow_negative_numbers = true)]
+    pub shadow: Option<f32>,
     /// How much of the shadow and the reflection falls on the picture beyond the region, 0 to 1; at 0 nothing there changes
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     pub cast: Option<f32>,
@@ -179,6 +182,7 @@ impl JoinArgs {
             feather: self.feather.unwrap_or(usual.feather),
             grow: self.grow.unwrap_or(usual.grow),
             relight: self.relight.unwrap_or(usual.relight),
+            shadow: self.shadow.unwrap_or(usual.shadow),
             cast: self.cast.unwrap_or(usual.cast),
             colour_match: !self.no_colour_match,
             keep_detail: !self.no_detail,

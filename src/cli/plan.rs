@@ -382,19 +382,24 @@ mod tests {
             parsed("--prompt x").unwrap().spec.blend,
             BlendSpec::default()
         );
-        let told = "--prompt x --feather 0.1 --grow -0.05 --relight 0.5 --cast 0 --no-colour-match --no-detail";
+        let told = "--prompt x --feather 0.1 --grow -0.05 --relight 0.5 --shadow 1.5 --cast 0 --no-colour-match --no-detail";
         let blend = BlendSpec {
             feather: 0.1,
             grow: -0.05,
             colour_match: false,
             keep_detail: false,
             relight: 0.5,
+            shadow: 1.5,
             cast: 0.0,
         };
         assert_eq!(parsed(told).unwrap().spec.blend, blend);
         assert_eq!(
             complaint("--prompt x --relight 2"),
             "the relighting is 2: use 0 to 1"
+        );
+        assert_eq!(
+            complaint("--prompt x --shadow 4"),
+            "the shadow is 4: use 0 to 3"
         );
         assert_eq!(
             complaint("--prompt x --cast -1"),

@@ -133,6 +133,13 @@ pub struct BlendSpec {
         skip_serializing_if = "BlendSpec::is_full"
     )]
     pub relight: f32,
+    /// How strong the shadow, the light and the reflection are that the model found on the ground, 0 to [`BlendSpec::MOST_SHADOW`]:
+    /// at 0 there are none, at 1 they are as found, at 2 as if each fell twice.
+    #[serde(
+        default = "BlendSpec::full",
+        skip_serializing_if = "BlendSpec::is_full"
+    )]
+    pub shadow: f32,
     /// How much of the shadow and the reflection that the model found falls on the canvas beyond the region, 0 to 1; at 0
     /// every pixel there stays as it is. Recipes from before there was a choice ran without.
     #[serde(default)]
@@ -140,6 +147,9 @@ pub struct BlendSpec {
 }
 
 impl BlendSpec {
+    /// The strongest [`BlendSpec::shadow`].
+    pub const MOST_SHADOW: f32 = 3.0;
+
     /// Reads the settings of a document: those from before there was light beyond the region are for new results, which have
     /// it. (A recipe is for the results that there were.)
     pub(super) fn of_settings<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -168,6 +178,7 @@ impl Default for BlendSpec {
             colour_match: true,
             keep_detail: true,
             relight: Self::full(),
+            shadow: Self::full(),
             cast: Self::full(),
         }
     }
@@ -436,6 +447,7 @@ impl JobSpec {
         in_range("the feather", self.blend.feather, 0.0, 1.0)?;
         in_range("the growth of what is joined", self.blend.grow, -1.0, 1.0)?;
         in_range("the relighting", self.blend.relight, 0.0, 1.0)?;
+        in_range("the shadow", self.blend.shadow, 0.0, BlendSpec::MOST_SHADOW)?;
         in_range("the shadow beyond the region", self.blend.cast, 0.0, 1.0)?;
         if let Some(strength) = self.masked.strength {
             in_range("the strength", strength, 0.05, 1.0)?;

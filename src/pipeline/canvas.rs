@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cast::Cast;
-use super::collage::{Cover, opaque};
+use super::collage::{Cover, Laid, opaque};
 use super::detail::Base;
 use super::frame::Frame;
 use super::join::Own;
@@ -25,6 +25,8 @@ pub(super) struct CanvasPart {
     pub collage: Option<(Arc<Picture>, Cover)>,
     /// The collage with its objects in the light they came in; `None` if the model gave them no other.
     pub own: Option<Arc<Picture>>,
+    /// The collage with its ground in the light it came in; `None` if the model gave it no other.
+    pub flat: Option<Arc<Picture>>,
     /// The collage is in the model's light.
     pub lit: bool,
     /// What that light does to the ground around.
@@ -37,11 +39,12 @@ impl CanvasPart {
         self.collage.as_ref().map(|(picture, _)| picture)
     }
 
-    /// Takes down what was laid into the crop: RGB in 0..1, of the crop's size.
-    pub fn lay(&mut self, laid: Vec<f32>, own: Option<Vec<f32>>, size: (u32, u32), cover: Cover) {
+    /// Takes down what was laid into the crop, of the crop's size.
+    pub fn lay(&mut self, laid: &Laid, size: (u32, u32), cover: Cover) {
         let picture = |values: &[f32]| Arc::new(opaque(values, size.0, size.1));
-        self.own = own.as_deref().map(picture);
-        self.collage = Some((picture(&laid), cover));
+        self.own = laid.own.as_deref().map(picture);
+        self.flat = laid.flat.as_deref().map(picture);
+        self.collage = Some((picture(&laid.values), cover));
     }
 
     /// Takes down the light on what was laid into the crop, which covers it so far (`cover`, at the model's size).

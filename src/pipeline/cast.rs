@@ -80,7 +80,7 @@ impl Cast {
         })
     }
 
-    /// So much of it (`share`, 0..1) on what shows of `canvas` in `joined`, which is `canvas` with something over `crop`
+    /// So much of it (`share`, 0..1), so strong ([`BlendSpec::shadow`](crate::doc::job::BlendSpec::shadow)), on what shows of `canvas` in `joined`, which is `canvas` with something over `crop`
     /// that covers it by `alpha` (of the crop's size).
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Cast {
         joined: &mut Picture,
         (canvas, crop): (&Picture, CropRect),
         alpha: &Plane,
-        share: f32,
+        (share, strength): (f32, f32),
         cancel: &Cancel,
     ) -> Result<(), Stopped> {
         let (width, height) = (crop.width as usize, crop.height as usize);
@@ -119,8 +119,8 @@ impl Cast {
                 }
                 for c in 0..3 {
                     let ground = f32::from(from[c]);
-                    let lit =
-                        (ground + ground * change[c] + 255.0 * change[c + 3]).clamp(0.0, 255.0);
+                    let change = strong([change[c], change[c + 3]], strength);
+                    let lit = (ground + ground * change[0] + 255.0 * change[1]).clamp(0.0, 255.0);
                     to[c] = (f32::from(to[c]) + shows * (lit - ground))
                         .round()
                         .clamp(0.0, 255.0) as u8;
@@ -129,6 +129,70 @@ impl Cast {
         }
         Ok(())
     }
+}
+
+/// A change of the ground, as a factor's distance from 1 and what is mirrored, as if it came so often.
+fn strong([factor, mirrored]: [f32; 2], strength: f32) -> [f32; 2] {
+    match strength {
+        1.0 => [factor, mirrored],
+        _ => [
+            (1.0 + factor).max(0.0).powf(strength) - 1.0,
+            strength * mirrored,
+        ],
+    }
+}
+
+/// No ground is darkened to less than this by light that fell once: what is stronger is the picture's rounding.
+const DARKEST: f32 = 0.05;
+
+/// Makes shade and light on the ground as strong as [`BlendSpec::shadow`](crate::doc::job::BlendSpec::shadow) says in what was
+/// joined over `crop` of a canvas by `alpha`: it has them once now, as `lit` has what `flat` has not; both of the crop's size.
+///
+/// # Errors
+/// [`Stopped`] soon after `cancel` is set.
+pub(super) fn strengthen(
+    joined: &mut Picture,
+    (canvas, crop): (&Picture, CropRect),
+    alpha: &Plane,
+    (lit, flat): (&Picture, &Picture),
+    strength: f32,
+    cancel: &Cancel,
+) -> Result<(), Stopped> {
+    let (width, stride) = (crop.width as usize, canvas.width() as usize);
+    let rows = lit
+        .pixels()
+        .chunks_exact(width * 4)
+        .zip(flat.pixels().chunks_exact(width * 4))
+        .zip(alpha.values().chunks_exact(width));
+    for (y, ((lit, flat), alpha)) in rows.enumerate() {
+        if cancel.is_cancelled() {
+            return Err(Stopped);
+        }
+        let start = (crop.y as usize + y) * stride + crop.x as usize;
+        let place = 4 * start..4 * (start + width);
+        let below = canvas.pixels()[place.clone()].chunks_exact(4);
+        let to = joined.pixels_mut()[place].chunks_exact_mut(4);
+        let light = lit.chunks_exact(4).zip(flat.chunks_exact(4));
+        for (((to, from), &alpha), (lit, flat)) in to.zip(below).zip(alpha).zip(light) {
+            if alpha == 0 || lit == flat {
+                continue;
+            }
+            let (over, opaque) = (f32::from(alpha) / 255.0, f32::from(from[3]) / 255.0);
+            // The joined picture's share of what is there now; the rest is the canvas's.
+            let share = over / (over + opaque * (1.0 - over));
+            for c in 0..3 {
+                let (now, lit, flat) = (f32::from(to[c]), f32::from(lit[c]), f32::from(flat[c]));
+                let more = if lit < flat {
+                    let factor = (lit / flat).max(DARKEST);
+                    now * (factor.powf(strength - 1.0) - 1.0)
+                } else {
+                    (strength - 1.0) * (lit - flat)
+                };
+                to[c] = (now + share * more).round().clamp(0.0, 255.0) as u8;
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -160,7 +224,7 @@ mod tests {
         let mut joined = canvas.clone();
         let alpha = Plane::filled(24, 24, alpha);
         let place = (&canvas, crop);
-        cast.on(&mut joined, place, &alpha, share, &Cancel::default())
+        cast.on(&mut joined, place, &alpha, (share, 1.0), &Cancel::default())
             .unwrap();
         Some(joined)
     }
@@ -227,7 +291,8 @@ mod tests {
         };
         let mut joined = canvas.clone();
         let alpha = Plane::filled(24, 24, 0);
-        let mut on = |cancel: &Cancel| cast.on(&mut joined, (&canvas, crop), &alpha, 1.0, cancel);
+        let mut on =
+            |cancel: &Cancel| cast.on(&mut joined, (&canvas, crop), &alpha, (1.0, 1.0), cancel);
         assert_eq!(on(&cancel), Ok(()));
         cancel.cancel();
         assert_eq!(on(&cancel), Err(Stopped));

@@ -60,7 +60,7 @@ pub(super) fn add_collage(
     if let Some(at) = job.spec.inputs.iter().position(placement) {
         go_on(cancel)?;
         let mut values = given_collage(&job.pictures[at], &part.picture, frame.crop);
-        let mut own = None;
+        let (mut own, mut flat) = (None, None);
         let image = &mut inputs.images[at];
         let cover = unlike(&image.values, &part.rgb);
         let cover = match light(&image.values, &cover)? {
@@ -70,17 +70,25 @@ pub(super) fn add_collage(
                 image.key = key(&image.values, frame.width, frame.height);
                 let ground = canvas_rgb(&part.picture, frame.crop, full);
                 let whole = unlike(&values, &ground);
-                let mut unlit = values.clone();
-                light
-                    .on_ground_alone()
-                    .on_unknown(&mut unlit, &ground, &whole, full);
-                own = Some(unlit);
+                let in_light = |light: &Light| {
+                    let mut lit = values.clone();
+                    light.on_unknown(&mut lit, &ground, &whole, full);
+                    Some(lit)
+                };
+                own = in_light(&light.on_ground_alone());
+                flat = in_light(&light.on_objects_alone());
                 light.on_unknown(&mut values, &ground, &whole, full);
                 part.light(&light, &cover, frame);
                 Cover::Objects(cover)
             }
         };
-        part.lay(values, own, (width, height), cover);
+        let laid = Laid {
+            values,
+            own,
+            flat,
+            cover: Vec::new(),
+        };
+        part.lay(&laid, (width, height), cover);
         return Ok(());
     }
     if inputs.images.len() >= info.max_inputs {
@@ -143,7 +151,7 @@ pub(super) fn add_collage(
         }
     };
     if let Some(full) = full {
-        part.lay(full.values, full.own, (width, height), cover);
+        part.lay(&full, (width, height), cover);
     }
     // Last, so that the prompt's numbers stay; the words never name it.
     inputs.images.push(InputImage {
@@ -203,11 +211,14 @@ pub(super) struct Laid {
     pub cover: Vec<f32>,
     /// The same as `values` but for the objects, which are in the light they came in; only where they are lit.
     pub own: Option<Vec<f32>>,
+    /// The same as `values` but for the ground, which is in the light it came in; only where it is lit.
+    pub flat: Option<Vec<f32>>,
 }
 
 impl Laid {
     /// A ground in this light, with nothing on it yet.
     pub fn ground(mut values: Vec<f32>, size: (usize, usize), light: Option<&Light>) -> Self {
+        let flat = light.map(|_| values.clone());
         if let Some(light) = light {
             light.on_ground(&mut values, size);
         }
@@ -215,6 +226,7 @@ impl Laid {
             values,
             cover: vec![0.0; size.0 * size.1],
             own: None,
+            flat,
         }
     }
 
@@ -251,6 +263,9 @@ impl Laid {
             let to = (at.1 + i / wide) * width + at.0 + i % wide;
             self.cover[to] = self.cover[to].max(*alpha);
             mix(&mut self.values[to * 3..], colour, *alpha);
+            if let Some(flat) = &mut self.flat {
+                mix(&mut flat[to * 3..], colour, *alpha);
+            }
         }
     }
 }
@@ -403,6 +418,7 @@ pub(super) fn paste(
         values: colour,
         cover: alpha.into_iter().map(|a| a.clamp(0.0, 1.0)).collect(),
         own: None,
+        flat: None,
     };
     if fit.silhouette.is_none() && fit.light.is_none() {
         laid.over(&object, w, size.0, (x, y));

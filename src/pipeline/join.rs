@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::blend::{Layer, Rgb, Stopped, composite, soft_alpha};
-use super::cast::Cast;
+use super::cast::{Cast, strengthen};
 use super::colour::ColourMatch;
 use super::detail::{Base, Detail};
 use super::event::CropRect;
@@ -37,6 +37,8 @@ pub(super) struct Made {
     pub collage: Option<Arc<Picture>>,
     /// The same with the objects in the light they came in; `None` if the model gave them no other.
     pub own: Option<Arc<Own>>,
+    /// The collage with its ground in the light it came in; `None` if the model gave it no other.
+    pub flat: Option<Arc<Picture>>,
     /// What the light that the model found does to the ground around the region.
     pub cast: Option<Arc<Cast>>,
 }
@@ -62,8 +64,14 @@ impl Made {
     ) -> Result<Picture, Stopped> {
         let place = (canvas, crop);
         let mut joined = self.relit(place, alpha, blend, colour, cancel)?;
+        if blend.shadow != 1.0
+            && let (Some(lit), Some(flat)) = (&self.collage, &self.flat)
+        {
+            strengthen(&mut joined, place, alpha, (lit, flat), blend.shadow, cancel)?;
+        }
         if let Some(cast) = self.cast.as_deref().filter(|_| blend.cast > 0.0) {
-            cast.on(&mut joined, place, alpha, blend.cast, cancel)?;
+            let share = (blend.cast, blend.shadow);
+            cast.on(&mut joined, place, alpha, share, cancel)?;
         }
         Ok(joined)
     }
@@ -94,6 +102,7 @@ impl Made {
             grain: self.grain,
             collage: Some(Arc::clone(&own.collage)),
             own: None,
+            flat: None,
             cast: None,
         };
         let none = ColourMatch::none();
@@ -163,6 +172,11 @@ impl Joining {
     /// Whether [`BlendSpec::relight`] changes anything: something was laid in and given another light.
     pub fn relights(&self) -> bool {
         self.made.own.is_some()
+    }
+
+    /// Whether [`BlendSpec::shadow`] changes anything: light was found on the ground.
+    pub fn shades(&self) -> bool {
+        self.made.flat.is_some()
     }
 
     /// Whether [`BlendSpec::cast`] changes anything: the light that was found reaches beyond what was masked.
@@ -261,6 +275,7 @@ mod tests {
                 grain: 0.0,
                 collage: None,
                 own: None,
+                flat: None,
                 cast: None,
                 generated,
             },

@@ -54,6 +54,15 @@ impl Light {
         }
     }
 
+    /// The same for the objects alone: the ground keeps its colours.
+    pub(super) fn on_objects_alone(&self) -> Self {
+        Self {
+            ground: Field::even([1.0; 3]),
+            mirrored: Field::even([0.0; 3]),
+            ..self.clone()
+        }
+    }
+
     /// Light that is smooth where the ground was filled (`filled`, 0..1, of `size`): no shadow has an edge there that
     /// could be known, and what the model saw of the object that is gone would show through.
     pub(super) fn even_where(self, filled: &[f32], size: (usize, usize)) -> Self {

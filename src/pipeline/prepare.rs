@@ -135,6 +135,7 @@ pub(super) fn prepare(
                 region: region.map(Arc::new),
                 collage: None,
                 own: None,
+                flat: None,
                 lit: false,
                 cast: None,
             };

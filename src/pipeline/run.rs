@@ -461,6 +461,7 @@ impl<'a> Stage<'a> {
                         own: self.own.clone(),
                         grain: self.grain,
                         collage: canvas.collage().cloned(),
+                        flat: canvas.flat.clone(),
                         cast: canvas.cast.clone(),
                         generated: rgb,
                     };

@@ -22,7 +22,11 @@ pub fn window(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
     let Some(joining) = &output.joining else {
         return;
     };
-    let (relights, casts) = (joining.relights(), joining.casts());
+    let offered = Offered {
+        relight: joining.relights(),
+        shadow: joining.shades(),
+        cast: joining.casts(),
+    };
     if !session.adjust {
         return;
     }
@@ -47,7 +51,7 @@ pub fn window(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
                             }
                         });
                     });
-                    controls(ui, session, &mut blend, (relights, casts), out);
+                    controls(ui, session, &mut blend, offered, out);
                 });
         });
     if blend != before {
@@ -58,11 +62,19 @@ pub fn window(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
     }
 }
 
+/// What changes something in a result.
+#[derive(Clone, Copy)]
+struct Offered {
+    relight: bool,
+    shadow: bool,
+    cast: bool,
+}
+
 fn controls(
     ui: &mut Ui,
     session: &Session,
     blend: &mut BlendSpec,
-    (relights, casts): (bool, bool),
+    offered: Offered,
     out: &mut Vec<Action>,
 ) {
     egui::Grid::new("blend").num_columns(2).show(ui, |ui| {
@@ -70,12 +82,19 @@ fn controls(
         ui.end_row();
         percent(ui, "Grow", &mut blend.grow, -GROW..=GROW);
         ui.end_row();
-        if relights {
+        if offered.relight {
             let tip = "How far the object takes on the light that was found; at 0 it keeps its own colours";
             percent(ui, "Relight", &mut blend.relight, 0.0..=100.0).on_hover_text(tip);
             ui.end_row();
         }
-        if casts {
+        if offered.shadow {
+            let tip = "How strong shadow, light and reflection on the ground are; at 0 there are none, at 100 % they are as \
+                       found";
+            let most = 100.0 * BlendSpec::MOST_SHADOW;
+            percent(ui, "Shadow", &mut blend.shadow, 0.0..=most).on_hover_text(tip);
+            ui.end_row();
+        }
+        if offered.cast {
             let tip = "How much of the shadow and the reflection falls on the picture beyond the mask's region; at 0 \
                        nothing there changes";
             percent(ui, "Shadow beyond", &mut blend.cast, 0.0..=100.0).on_hover_text(tip);

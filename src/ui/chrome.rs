@@ -370,12 +370,7 @@ fn level(ui: &mut Ui, session: &Session, roomy: bool, out: &mut Vec<Action>) {
 }
 
 /// The line under the canvas.
-pub fn status(
-    ui: &mut Ui,
-    session: &Session,
-    pointer: Option<[f32; 2]>,
-    out: &mut Vec<Action>,
-) {
+pub fn status(ui: &mut Ui, session: &Session, pointer: Option<[f32; 2]>, out: &mut Vec<Action>) {
     let palette = Palette::of(ui);
     let weak = |text: String| RichText::new(text).small().color(palette.weak);
     ui.horizontal_centered(|ui| {

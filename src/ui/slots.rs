@@ -157,13 +157,16 @@ fn card(
                 if cutting {
                     ui.horizontal(|ui| {
                         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                            let stop = ui.small_button("Stop").on_hover_text("Keep the whole picture");
+                            let stop = ui
+                                .small_button("Stop")
+                                .on_hover_text("Keep the whole picture");
                             if stop.clicked() {
                                 out.push(Action::StopCutting(Some(slot.id)));
                             }
                             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                                 let text = RichText::new("Cutting out…").color(palette.weak);
-                                ui.add(egui::Label::new(text).truncate()).on_hover_text(about);
+                                ui.add(egui::Label::new(text).truncate())
+                                    .on_hover_text(about);
                             });
                         });
                     });

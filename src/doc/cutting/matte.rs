@@ -92,11 +92,7 @@ fn spread(small: &Small, sure: &[bool], all: &[bool]) -> Option<Field<3>> {
 
 /// The picture through `alpha`; pixels that are partly the object's lose the surroundings' share, which is what the nearest
 /// pixels that are not the object's look like. `None` soon after `stop` says so.
-pub(super) fn freed(
-    picture: &Picture,
-    alpha: &Plane,
-    stop: &dyn Fn() -> bool,
-) -> Option<Picture> {
+pub(super) fn freed(picture: &Picture, alpha: &Plane, stop: &dyn Fn() -> bool) -> Option<Picture> {
     let (width, height) = (alpha.width() as i64, alpha.height() as i64);
     let mut cut = picture.clone();
     // So far it goes, in pixels: an edge is a few pixels of the small copy wide.

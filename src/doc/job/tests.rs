@@ -293,6 +293,19 @@ fn objects_are_relit_wholly_unless_the_artist_says_how_far() {
 }
 
 #[test]
+fn shadows_are_as_found_unless_the_artist_says_how_strong() {
+    let mut spec = spec();
+    let text = serde_json::to_string(&spec).unwrap();
+    assert!(!text.contains("\"shadow\""), "{text}");
+    assert_eq!(spec.blend.shadow, 1.0);
+    spec.blend.shadow = 1.5;
+    let text = serde_json::to_string(&spec).unwrap();
+    assert_eq!(serde_json::from_str::<JobSpec>(&text).unwrap(), spec);
+    let much = sentence(|job| job.spec.blend.shadow = 3.5);
+    assert_eq!(much, "the shadow is 3.5: use 0 to 3");
+}
+
+#[test]
 fn recipes_that_say_nothing_of_light_beyond_the_region_keep_it_within() {
     let spec = spec();
     assert_eq!(spec.blend.cast, 1.0);
