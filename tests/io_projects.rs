@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use inlay::doc::document::Settings;
-use inlay::doc::{ControlKind, Document, Edit, Level, Mask, Picture, Plane, Purpose};
+use inlay::doc::perceive::MapKind;
+use inlay::doc::{ControlKind, Document, Edit, JobSpec, Level, Mask, Picture, Plane, Purpose};
+use inlay::io::project::Kept;
 use inlay::io::{picture, project};
 
 fn noise(width: u32, height: u32, alpha: bool) -> Arc<Picture> {
@@ -73,7 +75,7 @@ fn document() -> Document {
 fn saved(document: &Document) -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("work.ora");
-    project::write(&path, document).expect("saved");
+    project::write(&path, document, &[]).expect("saved");
     (folder, path)
 }
 
@@ -238,4 +240,101 @@ fn broken_projects_say_so() {
     for end in (0..whole.len()).step_by(997) {
         refusal("d.ora", &whole[..end]);
     }
+}
+
+/// A result on a canvas.
+fn kept(number: u32, picture: Arc<Picture>, base: Option<Arc<Picture>>) -> Kept {
+    let spec: JobSpec = serde_json::from_str(
+        r#"{"version": 1, "model": "nano", "inputs": [], "regions": [], "prompt": "IMG2 on the table", "outputs": 4,
+            "seed": 18446744073709551615, "steps": 2, "guidance_text": 1.0, "guidance_image": 1.0, "solver": "euler",
+            "blend": {"feather": 0.06, "colour_match": true}}"#,
+    )
+    .expect("a job");
+    Kept {
+        number,
+        picture,
+        base,
+        spec: Arc::new(spec),
+        output: 3,
+        joint: 0,
+        seed: 2,
+        map: None,
+    }
+}
+
+#[test]
+fn results_are_kept_with_their_document() {
+    let document = document();
+    let canvas = document.slots()[0].picture.clone();
+    let gone = noise(60, 30, true);
+    let results = [
+        kept(2, noise(300, 200, false), Some(canvas)),
+        kept(7, noise(60, 30, false), Some(gone.clone())),
+        kept(8, noise(50, 40, false), Some(gone)),
+        Kept {
+            map: Some(MapKind::Depth),
+            ..kept(9, noise(9, 9, false), None)
+        },
+    ];
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("work.ora");
+    project::write(&path, &document, &results).expect("saved");
+    let opened = project::open(&path).expect("opens");
+    assert_eq!(contents(&opened.document), contents(&document));
+    assert_eq!(opened.results, results);
+    assert_eq!(opened.warnings, Vec::<String>::new());
+    // Canvases are the document's own where they were, and one is one.
+    let base = |at: usize| opened.results[at].base.as_ref().expect("a canvas");
+    assert!(Arc::ptr_eq(base(0), &opened.document.slots()[0].picture));
+    assert!(Arc::ptr_eq(base(1), base(2)));
+    // Other programs have them as hidden layers.
+    let mut archive =
+        zip::ZipArchive::new(std::fs::File::open(&path).expect("read")).expect("opens");
+    let mut xml = String::new();
+    let mut stack = archive.by_name("stack.xml").expect("a stack");
+    stack.read_to_string(&mut xml).expect("read");
+    let layer = "<layer name=\"Result 7\" src=\"data/result1.png\"";
+    assert!(xml.contains(layer), "{xml}");
+    assert_eq!(xml.matches("visibility=\"visible\"").count(), 1);
+}
+
+#[test]
+fn a_result_that_cannot_be_read_costs_nothing_else() {
+    let document = document();
+    let results = [
+        kept(1, noise(30, 20, false), None),
+        kept(2, noise(31, 20, false), None),
+    ];
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("work.ora");
+    project::write(&path, &document, &results).expect("saved");
+    let mut archive =
+        zip::ZipArchive::new(std::fs::File::open(&path).expect("read")).expect("opens");
+    let damaged = folder.path().join("damaged.ora");
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(&damaged).expect("created"));
+    for at in 0..archive.len() {
+        let mut entry = archive.by_index(at).expect("an entry");
+        let options =
+            zip::write::SimpleFileOptions::default().compression_method(entry.compression());
+        let name = entry.name().expect("a name").into_owned();
+        zip.start_file(&name, options).expect("started");
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).expect("read");
+        if name == "data/result0.png" {
+            bytes.truncate(60);
+        }
+        zip.write_all(&bytes).expect("written");
+    }
+    zip.finish().expect("finished");
+    let opened = project::open(&damaged).expect("opens");
+    assert_eq!(contents(&opened.document), contents(&document));
+    assert_eq!(opened.results, results[1..]);
+    let [warning] = &opened.warnings[..] else {
+        panic!("{:?}", opened.warnings);
+    };
+    assert!(
+        warning.starts_with("result 1 is left out of the project: ")
+            && warning.ends_with("damaged.ora"),
+        "{warning}"
+    );
 }

@@ -45,7 +45,7 @@ fn project_file(folder: &Path, name: &str, colour: u8) -> PathBuf {
         document.apply(edit).unwrap();
     }
     let path = folder.join(format!("{name}.ora"));
-    project::write(&path, &document).unwrap();
+    project::write(&path, &document, &[]).unwrap();
     path
 }
 
@@ -370,6 +370,85 @@ fn starred_results_and_running_jobs_are_asked_about() {
     press(&mut window, Modifiers::COMMAND, Key::N);
     click(&mut window, "Go on");
     assert_eq!(window.state().session.titled(), "untitled");
+}
+
+/// The sample with four results, of which these are starred.
+fn with_results(data: Option<&Path>, starred: &[u32]) -> (Window, Scripted) {
+    let (mut window, engine) = window(&[], data);
+    press(&mut window, Modifiers::COMMAND, Key::Enter);
+    let (id, _) = engine.job();
+    (0..4).for_each(|index| engine.finish(index));
+    engine.tell(Event::Done(id));
+    window.step();
+    settle(&mut window);
+    for number in starred {
+        click(&mut window, &format!("Star result {number}"));
+    }
+    (window, engine)
+}
+
+/// The results' numbers and pictures.
+fn results(window: &Window) -> Vec<(u32, Arc<Picture>)> {
+    let outputs = window.state().session.outputs.iter();
+    let finished = outputs.filter_map(|o| Some((o.number, o.picture.clone()?)));
+    finished.collect()
+}
+
+#[test]
+fn starred_results_are_saved_with_the_project() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.ora");
+    let (mut window, engine) = with_results(None, &[2, 4]);
+    let made = results(&window);
+    window.state_mut().session.project.path = Some(path.clone());
+    press(&mut window, Modifiers::COMMAND, Key::N);
+    window.get_by_label("Leave 2 starred results unsaved?");
+    window.get_by_label("2 starred results are in no file; saving keeps them in the project");
+    // Enter saves what has a file.
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    assert_eq!(window.state().session.titled(), "untitled");
+    assert!(window.state().session.outputs.is_empty());
+
+    let file = Arc::new(Dropped(path.clone()));
+    window.input_mut().dropped_files.push(file);
+    window.step();
+    settle(&mut window);
+    assert_eq!(window.state().session.titled(), "table");
+    assert_eq!(results(&window), [made[1].clone(), made[3].clone()]);
+    let session = &window.state().session;
+    assert!(session.outputs.iter().all(|output| output.starred));
+    assert!(session.stakes().is_none());
+    // They are compared with the document's own canvas, and say how they were made.
+    let canvas = &session.document.canvas().unwrap().picture;
+    assert!(Arc::ptr_eq(
+        session.outputs[0].base.as_ref().unwrap(),
+        canvas
+    ));
+    assert_eq!(session.outputs[0].seed + 2, session.outputs[1].seed);
+    assert!(session.outputs[0].spec.prompt.contains("IMG2"));
+    // New ones are numbered after them, and a project without stars holds none.
+    press(&mut window, Modifiers::COMMAND, Key::Enter);
+    let _ = engine.job();
+    assert_eq!(window.state().session.outputs[2].number, 5);
+    click(&mut window, "Take the star from result 2");
+    click(&mut window, "Take the star from result 4");
+    press(&mut window, Modifiers::COMMAND, Key::S);
+    assert!(project::open(&path).unwrap().results.is_empty());
+}
+
+#[test]
+fn starred_results_survive_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let (first, _) = with_results(Some(&data), &[3]);
+    let made = results(&first);
+    drop(first);
+    let (mut second, _) = window(&[], Some(&data));
+    settle(&mut second);
+    click(&mut second, "Recover sample");
+    assert_eq!(results(&second), [made[2].clone()]);
+    // They are in no file yet.
+    assert_eq!(second.state().session.stakes().results.len(), 1);
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A map that a model can give of a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MapKind {
     /// The mask of an object named in words.
     Segment,

@@ -2,7 +2,8 @@
 //! the document in one JSON entry, `inlay/document.json`.
 //!
 //! Layers from bottom to top are the slots' pictures and the regions' masks; a mask is white with its values as
-//! alpha. Only the canvas is visible, so that the merged picture is what the artist sees.
+//! alpha. Results that the artist keeps come last. Only the canvas is visible, so that the merged picture is what the
+//! artist sees.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
@@ -23,8 +24,11 @@ use crate::doc::{
     Document, Edit, EditError, Level, Mask, Picture, Plane, Purpose, Region, RegionId, Slot, SlotId,
 };
 
+mod kept;
 #[cfg(test)]
 mod tests;
+
+pub use kept::Kept;
 
 /// The version of the JSON entry.
 const VERSION: u32 = 1;
@@ -49,6 +53,9 @@ struct State {
     tags: Option<Vec<String>>,
     #[serde(default)]
     settings: Settings,
+    /// Each of [`kept::KeptState`]: one that is not understood costs no other.
+    #[serde(default)]
+    results: Vec<serde_json::Value>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -92,6 +99,8 @@ pub enum ProjectError {
 pub struct Opened {
     /// The document.
     pub document: Document,
+    /// Results that were kept with it.
+    pub results: Vec<Kept>,
     /// Sentences for the artist.
     pub warnings: Vec<String>,
     /// Whether another program made the file: writing the document there would lose that program's layers.
@@ -104,12 +113,12 @@ pub fn is_project(bytes: &[u8]) -> bool {
         && bytes.get(30..HEAD as usize) == Some(b"mimetypeimage/openraster")
 }
 
-/// Writes the document; a file that is there is replaced only when the new one is whole.
+/// Writes the document and results to be kept with it; a file that is there is replaced only when the new one is whole.
 ///
 /// # Errors
 /// [`SaveError`], a sentence with the path last.
-pub fn write(path: &Path, document: &Document) -> Result<(), SaveError> {
-    Writer::default().write(path, document)
+pub fn write(path: &Path, document: &Document, results: &[Kept]) -> Result<(), SaveError> {
+    Writer::default().write(path, document, results)
 }
 
 /// Writes one document again and again: pictures that were encoded before are not encoded again.
@@ -124,12 +133,17 @@ impl Writer {
     ///
     /// # Errors
     /// [`SaveError`], a sentence with the path last.
-    pub fn write(&mut self, path: &Path, document: &Document) -> Result<(), SaveError> {
+    pub fn write(
+        &mut self,
+        path: &Path,
+        document: &Document,
+        results: &[Kept],
+    ) -> Result<(), SaveError> {
         self.encoded
             .retain(|(picture, _)| picture.strong_count() > 0);
         // Into the file as it is made: a project of many large pictures need not fit into memory once more.
         let mut file = Pending::new(path)?;
-        pack(self, document, &mut file).map_err(|error| match error {
+        pack(self, (document, results), &mut file).map_err(|error| match error {
             PackError::Io(error) | PackError::Zip(ZipError::Io(error)) => {
                 SaveError::from_write(&error, path)
             }
@@ -180,17 +194,12 @@ pub fn open(path: &Path) -> Result<Opened, ProjectError> {
         return Err(ProjectError::Newer(version, path.into()));
     }
     let state: State = serde_json::from_value(state).map_err(|error| damaged(error.to_string()))?;
-    let document = restore(&mut archive, state, path)?;
-    Ok(Opened {
-        document,
-        warnings: Vec::new(),
-        foreign: false,
-    })
+    restore(&mut archive, state, path)
 }
 
 type Archive = ZipArchive<BufReader<File>>;
 
-fn restore(archive: &mut Archive, state: State, path: &Path) -> Result<Document, ProjectError> {
+fn restore(archive: &mut Archive, state: State, path: &Path) -> Result<Opened, ProjectError> {
     let refused = |error: EditError| ProjectError::Damaged(error.to_string(), path.into());
     // Before any picture takes memory.
     if state.slots.len() + state.regions.len() > MAX_INPUTS {
@@ -198,11 +207,13 @@ fn restore(archive: &mut Archive, state: State, path: &Path) -> Result<Document,
     }
     let mut ids = 1..;
     let mut fresh = || ids.next().unwrap_or(u64::MAX);
-    let mut slots = Vec::new();
+    let (mut slots, mut known) = (Vec::new(), Vec::new());
     for slot in state.slots {
+        let picture = Arc::new(layer(archive, &slot.file, path)?);
+        known.push((slot.file, Arc::clone(&picture)));
         slots.push(Slot {
             id: SlotId(fresh()),
-            picture: Arc::new(layer(archive, &slot.file, path)?),
+            picture,
             name: slot.name,
             source: slot.source,
             purpose: slot.purpose,
@@ -218,7 +229,16 @@ fn restore(archive: &mut Archive, state: State, path: &Path) -> Result<Document,
             level: region.level,
         });
     }
-    Document::restored(slots, regions, state.prompt, state.tags, state.settings).map_err(refused)
+    let document = Document::restored(slots, regions, state.prompt, state.tags, state.settings)
+        .map_err(refused)?;
+    let mut warnings = Vec::new();
+    let results = kept::restored(archive, state.results, known, path, &mut warnings);
+    Ok(Opened {
+        document,
+        results,
+        warnings,
+        foreign: false,
+    })
 }
 
 /// A project of another program: what it shows becomes the canvas.
@@ -236,6 +256,7 @@ fn foreign(archive: &mut Archive, path: &Path) -> Result<Opened, ProjectError> {
         .map_err(|error| ProjectError::Damaged(error.to_string(), path.into()))?;
     Ok(Opened {
         document,
+        results: Vec::new(),
         warnings: vec![format!(
             "the project was made by another program, its layers were merged: {}",
             path.display()
@@ -277,7 +298,11 @@ struct Layer {
     visible: bool,
 }
 
-fn pack(writer: &mut Writer, document: &Document, file: &mut Pending) -> Result<(), PackError> {
+fn pack(
+    writer: &mut Writer,
+    (document, results): (&Document, &[Kept]),
+    file: &mut Pending,
+) -> Result<(), PackError> {
     let shown = usize::from(document.canvas().is_none());
     let mut layers: Vec<Layer> = document
         .slots()
@@ -300,6 +325,15 @@ fn pack(writer: &mut Writer, document: &Document, file: &mut Pending) -> Result<
             visible: false,
         });
     }
+    let merged = match layers.first() {
+        Some(layer) => Arc::clone(&layer.picture),
+        None => {
+            let [width, height] = document.settings().size.unwrap_or([512, 512]);
+            Arc::new(Picture::filled(width, height, [0; 4]))
+        }
+    };
+    let mut beside = Vec::new();
+    let kept = kept::state(results, &mut layers, &mut beside);
     let state = State {
         version: VERSION,
         slots: document
@@ -328,20 +362,20 @@ fn pack(writer: &mut Writer, document: &Document, file: &mut Pending) -> Result<
         prompt: document.prompt().to_string(),
         tags: document.tags().map(<[String]>::to_vec),
         settings: document.settings().clone(),
+        results: kept
+            .iter()
+            .map(serde_json::to_value)
+            .collect::<Result<_, _>>()?,
     };
-    let merged = match layers.first() {
-        Some(layer) => Arc::clone(&layer.picture),
-        None => {
-            let [width, height] = document.settings().size.unwrap_or([512, 512]);
-            Arc::new(Picture::filled(width, height, [0; 4]))
-        }
-    };
-    zipped(writer, &layers, &merged, &state, file)
+    let beside = beside.iter().map(|(file, picture)| (file, picture));
+    let files = layers.iter().map(|layer| (&layer.file, &layer.picture));
+    let files: Vec<_> = files.chain(beside).collect();
+    zipped(writer, (&layers, &files), &merged, &state, file)
 }
 
 fn zipped(
     writer: &mut Writer,
-    layers: &[Layer],
+    (layers, files): (&[Layer], &[(&String, &Arc<Picture>)]),
     merged: &Arc<Picture>,
     state: &State,
     file: &mut Pending,
@@ -358,8 +392,8 @@ fn zipped(
     put("mimetype", stored, b"image/openraster")?;
     put("stack.xml", deflated, stack(layers, merged).as_bytes())?;
     put(STATE, deflated, &serde_json::to_vec_pretty(state)?)?;
-    for layer in layers {
-        put(&layer.file, stored, writer.png(&layer.picture)?)?;
+    for (file, picture) in files {
+        put(file, stored, writer.png(picture)?)?;
     }
     put("mergedimage.png", stored, writer.png(merged)?)?;
     let bytes = metadata::encode_png(&thumbnail(merged), None).map_err(PackError::Png)?;

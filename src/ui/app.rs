@@ -352,9 +352,10 @@ impl App {
             if let Some(why) = journal.take_failure() {
                 session.toasts.add(Kind::Warning, why);
             }
-            let worth = session.is_modified();
+            let worth = session.is_modified() || session.dear().next().is_some();
             let path = session.project.path.as_deref();
-            journal.note(&session.document, worth, &session.name, path);
+            let work = (&session.document, session.results());
+            journal.note(work, worth, &session.name, path);
         }
         if let Some((file, written)) = &mut self.recent
             && *written != session.project.recent

@@ -16,8 +16,10 @@ use crate::doc::{Document, Picture, Plane, Purpose, SlotId};
 use crate::engine::message::ModelSource;
 use crate::io;
 use crate::io::metadata::Recipe;
+use crate::io::project::Kept;
 
 mod cutting;
+mod projects;
 
 /// Outcomes that may wait for the window.
 const WAITING: usize = 64;
@@ -67,8 +69,8 @@ pub enum Outcome {
     ModelFiles(PathBuf),
     /// A document was read.
     Arrived(Arrived),
-    /// A project was written, as it was then; which of the session's documents it is.
-    ProjectSaved(u64, Box<Document>, PathBuf),
+    /// A project was written, as it was then, with these results' pictures; which of the session's documents it is.
+    ProjectSaved(u64, Box<Document>, Vec<Arc<Picture>>, PathBuf),
     /// That project was not written: the artist gave it up, or the sentence says why.
     ProjectNotSaved(u64, Option<String>),
     /// The projects that were opened last, newest first.
@@ -86,13 +88,15 @@ pub enum Arrived {
     Project {
         /// The document.
         document: Box<Document>,
+        /// The results that were kept with it.
+        results: Vec<Kept>,
         /// The file.
         path: PathBuf,
         /// Whether saving may replace the file: another program's layers would be lost.
         ours: bool,
     },
     /// A lost session.
-    Recovered(Box<Document>, Lost),
+    Recovered(Box<Document>, Vec<Kept>, Lost),
 }
 
 /// Runs errands.
@@ -347,91 +351,6 @@ impl Files {
         });
     }
 
-    /// Lets the artist choose a project and reads it.
-    pub fn browse_project(&mut self) {
-        self.errand("open dialog", move |tell| {
-            let chosen = rfd::FileDialog::new()
-                .set_title("Open project")
-                .add_filter("Projects", &[PROJECT])
-                .add_filter("All files", &["*"])
-                .pick_file();
-            if let Some(path) = chosen {
-                tell_project(path, tell);
-            }
-        });
-    }
-
-    /// Reads a project, and pictures after it.
-    pub fn open_project(&mut self, path: PathBuf, pictures: Vec<PathBuf>) {
-        let read = self.reading.begin(&path);
-        self.errand("open project", move |tell| {
-            tell_project(path, tell);
-            drop(read);
-            for path in pictures {
-                tell_loaded(&path, None, Destination::Auto, tell);
-            }
-        });
-    }
-
-    /// Writes the project; asks where unless a path is given. `which` of the session's documents it is comes back.
-    pub fn save_project(
-        &mut self,
-        which: u64,
-        document: Document,
-        name: &str,
-        path: Option<PathBuf>,
-    ) {
-        let name = format!("{}.{PROJECT}", io::names::file_safe(name));
-        let ask = move || {
-            rfd::FileDialog::new()
-                .set_title("Save project")
-                .set_file_name(&name)
-                .add_filter("Projects", &[PROJECT])
-                .save_file()
-        };
-        let turn = Arc::clone(&self.turn);
-        self.write_where("save project", path, ask, move |path, tell| {
-            let Some(path) = path.map(|path| with_extension(path, PROJECT)) else {
-                return tell(Outcome::ProjectNotSaved(which, None));
-            };
-            let written = {
-                let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-                io::project::write(&path, &document)
-            };
-            tell(match written {
-                Ok(()) => Outcome::ProjectSaved(which, Box::new(document), path),
-                Err(error) => Outcome::ProjectNotSaved(which, Some(error.to_string())),
-            });
-        });
-    }
-
-    /// Reads a lost session. One that can't be read stays where it is.
-    pub fn recover(&mut self, lost: Lost) {
-        self.errand("recover", move |tell| {
-            tell(match io::project::open(&lost.file) {
-                Ok(opened) => Outcome::Arrived(Arrived::Recovered(Box::new(opened.document), lost)),
-                Err(error) => Outcome::Failed(error.to_string()),
-            });
-        });
-    }
-
-    /// Reads the list of projects that were opened last.
-    pub fn load_recent(&mut self, file: PathBuf) {
-        self.errand("recent projects", move |tell| {
-            let text = std::fs::read_to_string(&file).unwrap_or_default();
-            let list: Vec<PathBuf> = serde_json::from_str(&text).unwrap_or_default();
-            let here = list.into_iter().filter(|path| path.is_file()).collect();
-            tell(Outcome::Recent(here));
-        });
-    }
-
-    /// Writes the list of projects that were opened last.
-    pub fn save_recent(&mut self, file: PathBuf, mut list: Vec<PathBuf>) {
-        // JSON has no way to write the others.
-        list.retain(|path| path.to_str().is_some());
-        self.write("recent projects", move || remember(&file, &list));
-    }
-
     /// Writes which model was chosen.
     pub fn save_model(&mut self, file: PathBuf, source: ModelSource) {
         self.write("chosen model", move || remember(&file, &source));
@@ -505,22 +424,6 @@ fn with_extension(path: PathBuf, extension: &str) -> PathBuf {
             path.with_file_name(name)
         }
         _ => path,
-    }
-}
-
-fn tell_project(path: PathBuf, tell: &dyn Fn(Outcome)) {
-    match io::project::open(&path) {
-        Ok(opened) => {
-            tell(Outcome::Arrived(Arrived::Project {
-                document: Box::new(opened.document),
-                path,
-                ours: !opened.foreign,
-            }));
-            for warning in opened.warnings {
-                tell(Outcome::Warning(warning));
-            }
-        }
-        Err(error) => tell(Outcome::Failed(error.to_string())),
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::doc::Document;
-use crate::io::project::Writer;
+use crate::io::project::{Kept, Writer};
 
 /// Between two writings; a change after a quiet time is written at once.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -77,13 +77,24 @@ impl Lost {
 
 struct Note {
     document: Document,
+    results: Vec<Kept>,
     about: About,
+}
+
+impl Note {
+    fn is_same(&self, other: &Self) -> bool {
+        let mut results = self.results.iter().zip(&other.results);
+        self.document.is_same(&other.document)
+            && self.results.len() == other.results.len()
+            && results.all(|(a, b)| a.is_same(b))
+            && self.about == other.about
+    }
 }
 
 #[derive(Default)]
 struct Shared {
     /// The newest change, `Some(None)` if there is nothing to keep any more.
-    note: Option<Option<Note>>,
+    note: Option<Option<Arc<Note>>>,
     busy: bool,
     /// Sessions to be removed at once, and those to be removed when this one is on the disk.
     discard: Vec<Lost>,
@@ -99,7 +110,7 @@ struct Shared {
 /// The journal of this session. Dropping it leaves the file, as a crash does: see [`Journal::finish`].
 pub struct Journal {
     shared: Arc<(Mutex<Shared>, Condvar)>,
-    noted: Option<(Document, About)>,
+    noted: Option<Arc<Note>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -126,26 +137,36 @@ impl Journal {
         }
     }
 
-    /// Keeps the document if it changed; `worth` tells whether anything in it would be lost.
-    pub fn note(&mut self, document: &Document, worth: bool, name: &str, path: Option<&Path>) {
+    /// Keeps the document and the results with it if they changed; `worth` tells whether anything in them would be lost.
+    pub fn note(
+        &mut self,
+        (document, results): (&Document, Vec<Kept>),
+        worth: bool,
+        name: &str,
+        path: Option<&Path>,
+    ) {
         if self.thread.is_none() {
             return;
         }
         let next = if worth {
-            if self.noted.as_ref().is_some_and(|(noted, about)| {
-                noted.is_same(document) && about.name == name && about.path.as_deref() == path
-            }) {
+            let note = Note {
+                document: document.clone(),
+                results,
+                about: About {
+                    name: name.to_owned(),
+                    path: path.map(Path::to_owned),
+                },
+            };
+            if self
+                .noted
+                .as_ref()
+                .is_some_and(|noted| noted.is_same(&note))
+            {
                 return;
             }
-            let about = About {
-                name: name.to_owned(),
-                path: path.map(Path::to_owned),
-            };
-            self.noted = Some((document.clone(), about.clone()));
-            Some(Note {
-                document: document.clone(),
-                about,
-            })
+            let note = Arc::new(note);
+            self.noted = Some(Arc::clone(&note));
+            Some(note)
         } else {
             if self.noted.take().is_none() {
                 return;
@@ -336,8 +357,10 @@ fn keep(
     folder: &Path,
     note: &Note,
 ) -> Result<(), String> {
-    let pictures = note.document.slots().iter();
-    let bytes: usize = pictures.map(|slot| slot.picture.pixels().len()).sum();
+    let slots = note.document.slots().iter().map(|slot| &slot.picture);
+    let results = note.results.iter().map(|kept| &kept.picture);
+    let pictures = slots.chain(results);
+    let bytes: usize = pictures.map(|picture| picture.pixels().len()).sum();
     if bytes > LARGEST {
         return Err(
             "this document is too large to be kept against a crash, save it often".to_owned(),
@@ -358,7 +381,7 @@ fn keep(
         .say(&note.about)
         .map_err(|error| failed(crate::io::error::plain(&error)))?;
     writer
-        .write(&session.file, &note.document)
+        .write(&session.file, &note.document, &note.results)
         .map_err(|error| failed(error.to_string()))
 }
 
@@ -439,12 +462,17 @@ mod tests {
     fn a_session_that_dies_is_found_with_its_last_change() {
         let folder = tempfile::tempdir().unwrap();
         let mut journal = Journal::start(folder.path().into(), || {});
-        journal.note(&document(1), true, "cup", Some(Path::new("cup.ora")));
+        journal.note(
+            (&document(1), Vec::new()),
+            true,
+            "cup",
+            Some(Path::new("cup.ora")),
+        );
         until(|| journal.is_idle());
         // A running session is nobody else's.
         assert!(find(folder.path()).is_empty());
         let last = document(9);
-        journal.note(&last, true, "cup", Some(Path::new("cup.ora")));
+        journal.note((&last, Vec::new()), true, "cup", Some(Path::new("cup.ora")));
         drop(journal);
         let found = find(folder.path());
         assert_eq!(found.len(), 1);
@@ -464,7 +492,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let odd = Path::new(std::ffi::OsStr::from_bytes(b"caf\xe9.ora"));
         let mut journal = Journal::start(folder.path().into(), || {});
-        journal.note(&document(1), true, "cup", Some(odd));
+        journal.note((&document(1), Vec::new()), true, "cup", Some(odd));
         until(|| journal.is_idle());
         assert_eq!(journal.take_failure(), None);
         drop(journal);
@@ -476,7 +504,7 @@ mod tests {
     fn a_session_that_ends_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let mut journal = Journal::start(folder.path().into(), || {});
-        journal.note(&document(1), true, "cup", None);
+        journal.note((&document(1), Vec::new()), true, "cup", None);
         until(|| journal.is_idle());
         assert_eq!(count(folder.path()), 2);
         journal.finish();
@@ -487,9 +515,9 @@ mod tests {
     fn what_is_saved_elsewhere_is_not_kept() {
         let folder = tempfile::tempdir().unwrap();
         let mut journal = Journal::start(folder.path().into(), || {});
-        journal.note(&document(1), true, "cup", None);
+        journal.note((&document(1), Vec::new()), true, "cup", None);
         until(|| journal.is_idle());
-        journal.note(&document(1), false, "cup", None);
+        journal.note((&document(1), Vec::new()), false, "cup", None);
         drop(journal);
         assert_eq!(count(folder.path()), 0);
     }
@@ -498,7 +526,7 @@ mod tests {
     fn an_adopted_session_goes_when_the_new_one_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let mut first = Journal::start(folder.path().into(), || {});
-        first.note(&document(1), true, "cup", None);
+        first.note((&document(1), Vec::new()), true, "cup", None);
         drop(first);
         let mut second = Journal::start(folder.path().into(), || {});
         until(|| lock(&second.shared.0).scanned);
@@ -506,7 +534,7 @@ mod tests {
         let old = lost.file.clone();
         second.adopt(lost);
         assert!(old.exists());
-        second.note(&document(1), true, "cup", None);
+        second.note((&document(1), Vec::new()), true, "cup", None);
         // The old session's picture and lock go one after the other.
         until(|| second.is_idle() && count(folder.path()) == 2);
         assert!(!old.exists());
@@ -518,7 +546,7 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, b"x").unwrap();
         let mut journal = Journal::start(file.join("journal"), || {});
-        journal.note(&document(1), true, "cup", None);
+        journal.note((&document(1), Vec::new()), true, "cup", None);
         until(|| journal.is_idle());
         let why = journal.take_failure().unwrap();
         assert!(why.starts_with("the document can't be kept"), "{why}");

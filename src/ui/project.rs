@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::files::Arrived;
 use super::journal::Lost;
 use super::state::{Output, Session};
-use crate::doc::Document;
+use crate::doc::{Document, Picture};
 use crate::engine::message::JobId;
+use crate::io::project::Kept;
 
 /// What the artist says about changes that are not saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub struct Project {
     pub path: Option<PathBuf>,
     /// The document as it was when it was saved or opened.
     pub saved: Document,
+    /// The pictures of the results that its file holds.
+    pub kept: Vec<Arc<Picture>>,
     /// Counts the session's documents: what was written late may be another one's.
     pub which: u64,
     /// Whether it is being written, and whether it is to be written again after that.
@@ -81,6 +84,7 @@ impl Project {
     /// Another document begins, which counts as saved as far as `saved` tells.
     pub fn replace(&mut self, saved: Document) {
         self.saved = saved;
+        self.kept.clear();
         self.path = None;
         self.which += 1;
         self.saving = false;
@@ -101,7 +105,7 @@ impl Project {
 pub struct Stakes {
     /// The document, if it differs from its file.
     pub changes: Option<Document>,
-    /// Starred outputs that are neither saved nor accepted. The others are thrown away all day.
+    /// Starred outputs that are neither saved, nor accepted, nor in the project's file. The others are thrown away all day.
     pub results: Vec<u64>,
     /// Jobs that run or wait.
     pub jobs: Vec<JobId>,
@@ -131,21 +135,72 @@ impl Session {
         !self.document.is_same(&self.project.saved)
     }
 
+    /// Starred results that are in no file and not in the document.
+    pub(super) fn dear(&self) -> impl Iterator<Item = &Output> {
+        let held = |picture: &Arc<Picture>| {
+            let slots = self.document.slots().iter().map(|slot| &slot.picture);
+            let mut all = slots.chain(&self.project.kept);
+            all.any(|known| Arc::ptr_eq(known, picture))
+        };
+        self.outputs.iter().filter(move |output| {
+            let picture = output.picture.as_ref();
+            output.starred
+                && output.saved.is_none()
+                && picture.is_some_and(|picture| !held(picture))
+        })
+    }
+
+    /// The starred results, which are kept with the document.
+    pub(super) fn results(&self) -> Vec<Kept> {
+        let starred = self.outputs.iter().filter(|output| output.starred);
+        let kept = starred.filter_map(|output| {
+            Some(Kept {
+                number: output.number,
+                picture: output.picture.clone()?,
+                base: output.base.clone(),
+                spec: Arc::clone(&output.spec),
+                output: output.index,
+                joint: output.joint,
+                seed: output.seed,
+                map: output.map,
+            })
+        });
+        kept.collect()
+    }
+
+    /// Shows results that were kept with the document.
+    pub(super) fn show_kept(&mut self, results: Vec<Kept>) {
+        for kept in results {
+            self.numbered = self.numbered.max(kept.number);
+            let output = Output {
+                id: self.fresh_id(),
+                number: kept.number,
+                // Of no job that there is.
+                job: JobId(self.fresh_id()),
+                group: self.fresh_id(),
+                level: None,
+                index: kept.output,
+                joint: kept.joint,
+                seed: kept.seed,
+                picture: Some(kept.picture),
+                joining: None,
+                blend: kept.spec.blend,
+                base: kept.base,
+                spec: kept.spec,
+                map: kept.map,
+                starred: true,
+                saved: None,
+            };
+            self.outputs.push(output);
+        }
+    }
+
     /// What would be lost if something took the document's place now.
     pub fn stakes(&self) -> Stakes {
-        let slots = self.document.slots();
-        let accepted = |output: &Output| {
-            let is = |picture| slots.iter().any(|slot| Arc::ptr_eq(&slot.picture, picture));
-            output.picture.as_ref().is_some_and(is)
-        };
-        let dear = self.outputs.iter().filter(|output| {
-            let finished = output.picture.is_some() && output.saved.is_none();
-            output.starred && finished && !accepted(output)
-        });
         let jobs = self.job.iter().chain(&self.waiting);
         Stakes {
             changes: self.is_modified().then(|| self.document.clone()),
-            results: dear.map(|output| output.id).collect(),
+            results: self.dear().map(|output| output.id).collect(),
             jobs: jobs.map(|job| job.id).collect(),
         }
     }

@@ -32,7 +32,12 @@ pub fn unsaved(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
     let stakes = session.stakes();
     let changed = stakes.changes.is_some();
     // Enter never throws anything away.
-    let safe = if changed { Answer::Save } else { Answer::Stay };
+    let has_file = session.project.path.is_some();
+    let saves = changed || !stakes.results.is_empty();
+    let safe = match changed || (saves && has_file) {
+        true => Answer::Save,
+        false => Answer::Stay,
+    };
     // A button that has the keyboard gets Enter for itself.
     let free = ctx.memory(|memory| memory.focused().is_none());
     let enter = free && ctx.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
@@ -51,7 +56,11 @@ pub fn unsaved(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
             }
             ui.add_space(space::L);
             ui.horizontal(|ui| {
-                if changed && strong_button(ui, "Save").clicked() {
+                let save = match safe {
+                    Answer::Save => strong_button,
+                    _ => plain_button,
+                };
+                if saves && save(ui, "Save").clicked() {
                     answer = Some(Answer::Save);
                 }
                 let discard = if changed { "Don't save" } else { "Go on" };
@@ -131,9 +140,9 @@ fn told(stakes: &Stakes, name: &str) -> Vec<String> {
     };
     let results = match results.len() {
         0 => None,
-        1 => Some("A starred result is in no file and is lost if you go on".to_owned()),
+        1 => Some("A starred result is in no file; saving keeps it in the project".to_owned()),
         count => Some(format!(
-            "{count} starred results are in no file and are lost if you go on"
+            "{count} starred results are in no file; saving keeps them in the project"
         )),
     };
     let jobs = match jobs.len() {

@@ -10,7 +10,7 @@ use crate::doc::tests::{any_step, edit};
 fn returned(document: &Document) -> Document {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("work.ora");
-    write(&path, document).unwrap();
+    write(&path, document, &[]).unwrap();
     open(&path).unwrap().document
 }
 
@@ -89,7 +89,8 @@ fn a_mask_that_places_the_canvas_is_opened_without_the_object() {
     let path = folder.path().join("old.ora");
     let mut file = Pending::new(&path).unwrap();
     let (state, writer) = (state.unwrap(), &mut Writer::default());
-    zipped(writer, &layers, &picture, &state, &mut file).unwrap();
+    let files: Vec<_> = layers.iter().map(|l| (&l.file, &l.picture)).collect();
+    zipped(writer, (&layers, &files), &picture, &state, &mut file).unwrap();
     file.finish().unwrap();
     let document = open(&path).unwrap().document;
     assert_eq!(document.regions()[0].asset, None);

@@ -1,12 +1,14 @@
 //! The document as a file: opening, saving, what was not saved, what a crash left.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use eframe::egui;
 
 use super::{Env, Session};
 use crate::doc::Document;
 use crate::io::names::stem_of;
+use crate::io::project::Kept;
 use crate::ui::Command;
 use crate::ui::files::{Arrived, Outcome};
 use crate::ui::journal::Lost;
@@ -72,10 +74,13 @@ impl Session {
                     None => {}
                     Some(Arrived::Project {
                         document,
+                        results,
                         path,
                         ours,
-                    }) => self.open(*document, path, ours),
-                    Some(Arrived::Recovered(document, lost)) => self.recover(*document, lost, env),
+                    }) => self.open((*document, results), path, ours),
+                    Some(Arrived::Recovered(document, results, lost)) => {
+                        self.recover((*document, results), lost, env);
+                    }
                 }
             }
             Some(Next::Quit) => {
@@ -95,8 +100,12 @@ impl Session {
         self.project.saving = true;
         let path = self.project.path.clone().filter(|_| !elsewhere);
         let which = self.project.which;
-        env.files
-            .save_project(which, self.document.clone(), &self.name, path);
+        env.files.save_project(
+            which,
+            (self.document.clone(), self.results()),
+            &self.name,
+            path,
+        );
     }
 
     /// Takes the outcome of a project's errand in; what is to be done then.
@@ -108,7 +117,7 @@ impl Session {
                 self.project.next = Some(Next::Arrived);
                 vec![Action::Proceed]
             }
-            Outcome::ProjectSaved(which, document, path) => {
+            Outcome::ProjectSaved(which, document, results, path) => {
                 self.say(&format!("saved as {}", path.display()));
                 self.remember(path.clone());
                 if which != self.project.which {
@@ -116,6 +125,7 @@ impl Session {
                 }
                 self.project.saving = false;
                 self.project.saved = *document;
+                self.project.kept = results;
                 self.name = stem_of(&path);
                 self.project.path = Some(path);
                 if std::mem::take(&mut self.project.again) {
@@ -151,15 +161,24 @@ impl Session {
     }
 
     /// A project takes the document's place.
-    fn open(&mut self, document: Document, path: PathBuf, ours: bool) {
+    fn open(&mut self, (document, results): (Document, Vec<Kept>), path: PathBuf, ours: bool) {
         self.replace_document(document.clone(), document, &stem_of(&path));
+        let pictures = results.iter().map(|kept| Arc::clone(&kept.picture));
+        self.project.kept = pictures.collect();
+        self.show_kept(results);
         self.project.path = Some(path.clone()).filter(|_| ours);
         self.remember(path);
     }
 
     /// A lost session takes the document's place: nothing of it is in its file yet.
-    fn recover(&mut self, document: Document, lost: Lost, env: &mut Env<'_>) {
+    fn recover(
+        &mut self,
+        (document, results): (Document, Vec<Kept>),
+        lost: Lost,
+        env: &mut Env<'_>,
+    ) {
         self.replace_document(document, Document::new(), &lost.name);
+        self.show_kept(results);
         self.project.path.clone_from(&lost.path);
         self.say("the document is as it was, save it to keep it");
         if let Some(journal) = &mut env.journal {
