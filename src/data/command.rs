@@ -148,6 +148,10 @@ pub struct CaptionsArgs {
 }
 
 /// Runs one of the commands.
+///
+/// # Errors
+/// A pack, film, tokenizer or task weights that can't be used, samples that can't be made, a file that can't be
+/// written. A closed pipe is no error.
 pub fn run(command: DataCommand) -> anyhow::Result<()> {
     match command {
         DataCommand::Captions(args) => quiet(captions(&args)),

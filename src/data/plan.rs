@@ -101,7 +101,10 @@ pub struct Planner {
 }
 
 impl Planner {
-    /// A planner for `pack`; an error if nothing in it can stand.
+    /// A planner for `pack`.
+    ///
+    /// # Errors
+    /// [`PackError::Missing`] if nothing in it can stand.
     pub fn new(pack: &Pack, weights: Weights) -> Result<Self, PackError> {
         Ok(Self {
             casting: Casting::new(pack)?,

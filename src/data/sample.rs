@@ -36,6 +36,9 @@ const REWORDED: usize = 12;
 
 impl Maker {
     /// A maker over `pack` with the usual task weights; without a tokenizer records have the end token alone.
+    ///
+    /// # Errors
+    /// As [`Maker::weighted`].
     pub fn new(
         pack: Pack,
         tokenizer: Option<&Path>,
@@ -46,6 +49,10 @@ impl Maker {
     }
 
     /// A maker whose tasks come up by `weights`.
+    ///
+    /// # Errors
+    /// A size that is no multiple of 16 from 32 to 512, a tokenizer that can't be read, or a pack in which nothing can
+    /// stand.
     pub fn weighted(
         pack: Pack,
         tokenizer: Option<&Path>,

@@ -11,6 +11,9 @@ use super::sample::Maker;
 const AHEAD: usize = 8;
 
 /// Makes `count` records with `workers` threads and hands them to `take` in order; a `take` that fails ends the work.
+///
+/// # Errors
+/// The first error of `take` or of [`Maker::record`], or if there are no threads to be had.
 pub fn each(
     maker: &Maker,
     count: u64,
@@ -48,6 +51,9 @@ pub fn each(
 }
 
 /// Writes the header and `count` records.
+///
+/// # Errors
+/// As [`each`], and if `out` can't be written.
 pub fn write(
     maker: &Maker,
     count: u64,

@@ -93,6 +93,9 @@ pub struct BenchReport {
 }
 
 /// Loads a model and measures it. `progress` is told what is being measured.
+///
+/// # Errors
+/// As [`UniReal::load_with`], and for more inputs than the model tells apart or too little memory for a step.
 pub fn run(
     source: &Source,
     device: &Device,

@@ -293,6 +293,9 @@ impl Default for AutoencoderConfig {
 
 impl Config {
     /// Reads and checks config.json.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] if it is no such JSON, or as [`Self::validate`].
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
         let config: Config =
             serde_json::from_slice(bytes).map_err(|e| ModelError::Config(e.to_string()))?;
@@ -301,6 +304,9 @@ impl Config {
     }
 
     /// Checks that the numbers fit together.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] for the first entry that is wrong.
     pub fn validate(&self) -> Result<()> {
         let fail = |text: String| Err(ModelError::Config(text));
         if self.format != FORMAT {

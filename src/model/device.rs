@@ -160,6 +160,10 @@ fn computes(device: &Device, dtype: DType) -> bool {
 }
 
 /// Opens a device. `Auto` falls back to the processor; the others fail if they cannot be had.
+///
+/// # Errors
+/// [`ModelError::Device`] if the program was built without what is asked for or its driver fails; the sentence says
+/// what to do.
 pub fn open(kind: DeviceKind) -> Result<Device> {
     match kind {
         DeviceKind::Cpu => Ok(Device::Cpu),

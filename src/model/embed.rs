@@ -40,6 +40,9 @@ pub struct ImageInput {
 
 impl ImageInput {
     /// Rows and columns of its tokens.
+    ///
+    /// # Errors
+    /// What candle says of a latent of fewer than four axes or a mask of fewer than two.
     pub fn grid(&self) -> Result<Grid> {
         Ok(match &self.content {
             Content::Latent(z) => (z.dim(2)? / PATCH, z.dim(3)? / PATCH),
@@ -48,6 +51,9 @@ impl ImageInput {
     }
 
     /// Whether each of its tokens lies on the output token at the same place.
+    ///
+    /// # Errors
+    /// As [`Self::grid`].
     pub fn is_aligned(&self, frame: Grid) -> Result<bool> {
         Ok(self.role != Role::Asset && self.grid()? == frame)
     }

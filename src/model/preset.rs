@@ -85,6 +85,9 @@ pub const PRESETS: [Preset; 4] = [
 ];
 
 /// The preset of that name.
+///
+/// # Errors
+/// [`ModelError::Config`] if there is none; it names all presets.
 pub fn preset(name: &str) -> Result<Preset> {
     PRESETS
         .iter()

@@ -56,6 +56,9 @@ pub fn tiny_config(attention: AttentionKind) -> Config {
 
 /// Writes a complete model folder of that configuration with random weights in f32; the same seed writes the
 /// same bytes. The folder is created if need be.
+///
+/// # Errors
+/// As [`Config::validate`], and [`ModelError::File`] if the folder or a file can't be written.
 pub fn random_folder(config: &Config, seed: u64, folder: &Path) -> Result<()> {
     config.validate()?;
     let write = |file: &str, bytes: &[u8]| {

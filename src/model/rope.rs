@@ -57,6 +57,9 @@ pub struct Rope {
 
 impl Rope {
     /// The table for heads of width `head_dim`. The angles are taken in f64, the values kept in f32.
+    ///
+    /// # Errors
+    /// What candle says, if there is no memory on the device.
     pub fn new(positions: &[Position], head_dim: usize, device: &Device) -> Result<Self> {
         let quarter = head_dim / 4;
         let frequencies: Vec<f64> = (0..quarter)
@@ -81,6 +84,9 @@ impl Rope {
     }
 
     /// The same tokens `times` times over, as joint outputs share a frame.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
     pub fn repeat(&self, times: usize) -> Result<Self> {
         Ok(Self {
             cos: self.cos.repeat((times, 1))?,
@@ -89,6 +95,9 @@ impl Rope {
     }
 
     /// One table after the other.
+    ///
+    /// # Errors
+    /// What candle says, if there are no tables, their widths differ, or there is no memory on the device.
     pub fn concatenate(tables: &[&Rope]) -> Result<Self> {
         let cos: Vec<_> = tables.iter().map(|t| &t.cos).collect();
         let sin: Vec<_> = tables.iter().map(|t| &t.sin).collect();
@@ -99,6 +108,9 @@ impl Rope {
     }
 
     /// A table that turns nothing, for text.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
     pub fn identity(tokens: usize, head_dim: usize, device: &Device) -> Result<Self> {
         Self::new(&vec![[0.0, 0.0]; tokens], head_dim, device)
     }

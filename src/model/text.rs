@@ -32,6 +32,10 @@ pub struct TextEncoder {
 
 impl TextEncoder {
     /// From checked tensors.
+    ///
+    /// # Errors
+    /// [`ModelError::Damaged`] for a tokenizer that can't be read, has more tokens than the encoder, or has others in
+    /// the first places; what candle says of tensors that are missing.
     pub fn new(
         config: &TextConfig,
         tokenizer: &[u8],
@@ -73,6 +77,9 @@ impl TextEncoder {
     }
 
     /// The ids of a prompt. No template; `</s>` is appended; an empty prompt is `</s>` alone.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] if it can't be split into tokens.
     pub fn tokenize(&self, text: &str) -> Result<Tokens> {
         let encoding = self.tokenizer.encode(text, false).map_err(|e| {
             ModelError::Input(format!(
@@ -88,6 +95,9 @@ impl TextEncoder {
     }
 
     /// The encoder's states, `[tokens, d_model]`.
+    ///
+    /// # Errors
+    /// What candle says, if an id is beyond the vocabulary or the device fails.
     pub fn encode(&mut self, ids: &[u32]) -> Result<Tensor> {
         let ids = Tensor::new(ids, &self.device)?.unsqueeze(0)?;
         Ok(self.encoder.forward(&ids)?.squeeze(0)?.contiguous()?)

@@ -201,16 +201,28 @@ impl Transformer {
     }
 
     /// The text's tokens from the encoder's states: `[n, width]`.
+    ///
+    /// # Errors
+    /// What candle says, if there are not as many `ids` as states, these are not the encoder's in width, or the device
+    /// fails.
     pub fn text_tokens(&self, encoded: &Tensor, ids: &[u32]) -> Result<Tensor> {
         self.embedding.text_tokens(encoded, ids)
     }
 
     /// A picture's tokens: `[n, width]`.
+    ///
+    /// # Errors
+    /// [`crate::model::ModelError::Input`] for a mask without level; what candle says, if the picture is not whole
+    /// tokens of the model's channels, has a number that the model does not know, or the device fails.
     pub fn image_tokens(&self, image: &ImageInput) -> Result<Tensor> {
         self.embedding.image_tokens(image)
     }
 
-    /// Runs text (`grid` is `None`) or one picture through all layers, seeing only itself.
+    /// Runs text (`grid` is `None`) or one picture through all layers, seeing only itself; `tokens` are `[n, width]`, a
+    /// picture's as many as `grid` has.
+    ///
+    /// # Errors
+    /// If the device fails, or `cancel` says so.
     pub fn segment(
         &self,
         tokens: &Tensor,
@@ -247,6 +259,9 @@ impl Transformer {
     }
 
     /// Joins segments, in any order; pictures come with the positions at which the outputs see them.
+    ///
+    /// # Errors
+    /// What candle says, if there are no segments or the device fails.
     pub fn cached_context(
         &self,
         segments: &[(&Segment, Option<Rope>)],
@@ -265,6 +280,9 @@ impl Transformer {
     }
 
     /// Joins tokens for `full` attention; text comes without positions.
+    ///
+    /// # Errors
+    /// What candle says, if there are no parts, their widths differ, or the device fails.
     pub fn full_context(
         &self,
         parts: &[(&Tensor, Option<Rope>)],
@@ -300,12 +318,19 @@ impl Transformer {
     }
 
     /// The table at which outputs of grid `frame` see a picture.
+    ///
+    /// # Errors
+    /// As [`ImageInput::grid`], and if there is no memory on the device.
     pub fn cross_rope(&self, image: &ImageInput, frame: Grid) -> Result<Rope> {
         let positions = rope::cross_positions(image.grid()?, image.placed, frame);
         Rope::new(&positions, self.config.head_dim(), &self.device)
     }
 
     /// What outputs on grid `frame` are made of besides noise and attention.
+    ///
+    /// # Errors
+    /// What candle says, if there are more joint pictures than [`TransformerConfig::max_outputs`], a picture has other
+    /// channels than the model, or the device fails.
     pub fn output_basis(
         &self,
         images: &[&ImageInput],
@@ -345,6 +370,9 @@ impl Transformer {
     }
 
     /// dz/dt at `z` (`[N·joint, C, h, w]`, the joint pictures of one output adjacent).
+    ///
+    /// # Errors
+    /// As [`Self::output`].
     pub fn velocity(
         &self,
         z: &Tensor,
@@ -361,6 +389,10 @@ impl Transformer {
     }
 
     /// The network's output: x0 or the velocity, as it was trained.
+    ///
+    /// # Errors
+    /// What candle says, if `z` has not the frame and the joint pictures of `context` or the device fails; or if
+    /// `cancel` says so.
     pub fn output(
         &self,
         z: &Tensor,

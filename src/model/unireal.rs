@@ -157,11 +157,18 @@ fn tensor_bytes(tensor: &Tensor) -> usize {
 
 impl UniReal {
     /// Reads, checks and builds a model.
+    ///
+    /// # Errors
+    /// As [`Self::load_with`].
     pub fn load(source: &Source, device: &Device) -> Result<Self> {
         Self::load_with(source, device, Kernels::for_device(device), &mut |_, _| {})
     }
 
     /// Like [`UniReal::load`], with a choice of kernels, and tells how far it is.
+    ///
+    /// # Errors
+    /// [`ModelError::Device`] for the fused kernels on another device than the processor; or if a file cannot be read,
+    /// is damaged or does not fit the others, or the device has no room.
     pub fn load_with(
         source: &Source,
         device: &Device,
@@ -299,6 +306,9 @@ impl UniReal {
     }
 
     /// Encodes text and pictures; what did not change since earlier requests is not computed again.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] for a request that the model does not take; or if the device fails, or `cancel` says so.
     pub fn prepare(&mut self, request: &Request, cancel: &dyn Fn() -> bool) -> Result<()> {
         self.check(request)?;
         self.prepared = None;
@@ -409,6 +419,9 @@ impl UniReal {
     }
 
     /// Latents as RGB pictures `[N, 3, H, W]`, clamped to 0..1.
+    ///
+    /// # Errors
+    /// If there are none, the device fails, or `cancel` says so.
     pub fn decode(&self, z: &Tensor, cancel: &dyn Fn() -> bool) -> Result<Tensor> {
         let pictures = z.dim(0)?;
         let mut parts = Vec::with_capacity(pictures);
@@ -545,6 +558,10 @@ impl UniReal {
     }
 
     /// dz/dt at time `t` under `condition`; `z` is `[N·joint, C, h, w]`.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] if nothing is prepared or `z` has not the prepared size; or if the device fails, or
+    /// `cancel` says so.
     pub fn velocity(
         &mut self,
         z: &Tensor,

@@ -57,6 +57,9 @@ impl Source {
     }
 
     /// The content of one file.
+    ///
+    /// # Errors
+    /// [`ModelError::File`] if it is not there or can't be read.
     pub fn read(&self, file: &str) -> Result<Cow<'static, [u8]>> {
         match self {
             Source::Folder(folder) => match std::fs::read(folder.join(file)) {

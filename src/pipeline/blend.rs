@@ -124,6 +124,9 @@ pub enum Layer<'a> {
 
 /// The canvas with `layer` laid over `crop` through `alpha` (of the crop's size). Pixels with alpha 0 are the
 /// canvas's own bytes; a transparent canvas becomes opaque as far as the generated picture covers it.
+///
+/// # Errors
+/// [`Stopped`] soon after `cancel` is set.
 pub fn composite(
     canvas: &Picture,
     crop: CropRect,
@@ -194,6 +197,9 @@ fn over(pixel: &mut [u8], rgb: [f32; 3], a: f32) {
 }
 
 /// An opaque picture of `generated` at another size.
+///
+/// # Errors
+/// [`Stopped`] soon after `cancel` is set.
 pub fn enlarged(
     generated: &Rgb,
     width: u32,

@@ -195,6 +195,10 @@ pub trait Generator {
     fn device(&self) -> &candle_core::Device;
     /// Encodes the text and the pictures: all that stays the same over the steps. Work whose inputs did not
     /// change since the last call is reused.
+    ///
+    /// # Errors
+    /// [`GeneratorError::Input`] for inputs that do not fit the model, or if a part of it can't be loaded;
+    /// [`GeneratorError::Tensor`] if the device fails; [`GeneratorError::Cancelled`] soon after `cancel` is set.
     fn prepare(&mut self, inputs: &Inputs, cancel: &Cancel) -> Result<(), GeneratorError>;
     /// Schedule shift for a picture of this size in so many steps, as [`GeneratorInfo::shift`].
     fn shift(&self, _width: u32, _height: u32, _steps: usize) -> f64 {
@@ -209,6 +213,9 @@ pub trait Generator {
         Vec::new()
     }
     /// Light for a collage; `None` from models that know nothing about it ([`GeneratorInfo::lights`]).
+    ///
+    /// # Errors
+    /// As [`Generator::prepare`].
     fn light(
         &mut self,
         _input: &LightInput,
@@ -217,6 +224,9 @@ pub trait Generator {
         Ok(None)
     }
     /// An RGB picture (0..1, interleaved, sides multiples of `multiple`) as a `[1, C, h, w]` latent.
+    ///
+    /// # Errors
+    /// As [`Generator::prepare`]; inputs that do not fit are sides or values of another number than the model takes.
     fn encode(
         &mut self,
         rgb: &[f32],
@@ -225,6 +235,10 @@ pub trait Generator {
         cancel: &Cancel,
     ) -> Result<Tensor, GeneratorError>;
     /// The velocity dz/dt at time `t` (1 = noise, 0 = picture) under `branch`; same shape as `z`.
+    ///
+    /// # Errors
+    /// As [`Generator::prepare`], and [`GeneratorError::Input`] if nothing was prepared or the model does not know
+    /// `branch`.
     fn velocity(
         &mut self,
         z: &Tensor,
@@ -233,9 +247,15 @@ pub trait Generator {
         cancel: &Cancel,
     ) -> Result<Tensor, GeneratorError>;
     /// Latents as RGB pictures: `[N, 3, H, W]`, clamped to 0..1.
+    ///
+    /// # Errors
+    /// As [`Generator::prepare`].
     fn decode(&mut self, z: &Tensor, cancel: &Cancel) -> Result<Tensor, GeneratorError>;
     /// A quick look at an estimate `[1, C, h, w]` that shows more than [`GeneratorInfo::latent_rgb`] does and costs
     /// little against a step: `[1, 3, H, W]` RGB in 0..1. `None` if there is none for this model.
+    ///
+    /// # Errors
+    /// As [`Generator::prepare`].
     fn quick_look(
         &mut self,
         _z: &Tensor,

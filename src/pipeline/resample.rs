@@ -86,6 +86,9 @@ pub type WriteRow<'a, E> = dyn FnMut(usize, &[f32]) -> Result<(), E> + 'a;
 /// `read(y, x, row)` fills `row` with the pixels of row `y` from column `x` on; both may lie outside the picture.
 /// `write(y, row)` gets the finished rows in order, of those for which `wanted(y)` holds, and may stop with an
 /// error. A window of whole pixels at scale 1 comes out as it is.
+///
+/// # Errors
+/// The first error of `write`.
 pub fn resample<E>(
     window: Window,
     (width, height): (usize, usize),

@@ -24,6 +24,9 @@ pub struct UniRealGenerator {
 
 impl UniRealGenerator {
     /// Loads a model; `name` is what job specifications call it.
+    ///
+    /// # Errors
+    /// As [`UniReal::load_with`].
     pub fn load(
         name: &str,
         source: &Source,

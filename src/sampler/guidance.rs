@@ -38,6 +38,9 @@ impl Guidance {
 
 /// The weighted sum of velocities of one shape; a single one with weight 1 is returned untouched.
 /// `None` if there are none.
+///
+/// # Errors
+/// What candle says, if the shapes differ or there is no memory.
 pub fn mix(terms: Vec<(f64, Tensor)>) -> Result<Option<Tensor>> {
     let mut sum: Option<Tensor> = None;
     for (weight, velocity) in terms {

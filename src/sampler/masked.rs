@@ -15,6 +15,9 @@ impl Masked {
     /// `editable` says where the model may change the latent: u8, 1 or 0, or f32 with values between, which mix both.
     /// `clean` is the canvas's latent, `noise` the run's starting noise; `editable` and `clean` broadcast to the
     /// noise's shape.
+    ///
+    /// # Errors
+    /// What candle says, if `editable` or `clean` does not broadcast so or there is no memory.
     pub fn new(editable: &Tensor, clean: &Tensor, noise: &Tensor) -> Result<Self> {
         Ok(Self {
             editable: editable.broadcast_as(noise.shape())?.contiguous()?,
@@ -24,6 +27,9 @@ impl Masked {
     }
 
     /// `z` with the known cells at time `t`: (1 − t)·clean + t·noise. At `t` = 0 they equal the canvas's latent.
+    ///
+    /// # Errors
+    /// What candle says, if `z` has another shape or type than the noise or there is no memory.
     pub fn clamp(&self, z: &Tensor, t: f64) -> Result<Tensor> {
         let known = if t == 0.0 {
             self.clean.clone()

@@ -17,6 +17,9 @@ pub fn noise(seed: u64, joint: usize, len: usize) -> Vec<f32> {
 /// Noise for one output per seed, each of `joint` pictures of `shape` = channels, rows, columns:
 /// `[seeds · joint, channels, rows, columns]`, joint pictures next to each other. An output's values depend on
 /// its own seed alone, not on its place in the batch.
+///
+/// # Errors
+/// What candle says, if there is no memory on the device.
 pub fn batch_noise(
     seeds: &[u64],
     joint: usize,

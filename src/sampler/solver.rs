@@ -22,6 +22,9 @@ pub struct StepState<'a> {
 impl StepState<'_> {
     /// The clean latent the step aimed at: x0 = z_t − t·v with the step's first velocity, the known cells as they
     /// are. Computed only when asked for.
+    ///
+    /// # Errors
+    /// What candle says, if there is no memory.
     pub fn x0(&self) -> candle_core::Result<Tensor> {
         if self.t == 0.0 {
             return Ok(self.z.clone());
@@ -40,6 +43,10 @@ impl StepState<'_> {
 /// evaluation would fall on t = 0 and the velocity of a model that predicts x0 is not defined, is an Euler step
 /// (Karras et al. 2022, algorithm 1). With `masked` the known cells are set anew after each step and before each
 /// second evaluation.
+///
+/// # Errors
+/// The first error of `velocity` or `after_step`; what candle says, if a velocity has another shape than `noise` or
+/// there is no memory.
 pub fn integrate<E: From<candle_core::Error>>(
     noise: &Tensor,
     times: &[f64],

@@ -39,7 +39,10 @@ pub struct Casting {
 }
 
 impl Casting {
-    /// A casting over `pack`; an error if nothing in it can stand.
+    /// A casting over `pack`.
+    ///
+    /// # Errors
+    /// [`PackError::Missing`] if nothing in it can stand.
     pub fn new(pack: &Pack) -> Result<Self, PackError> {
         let objects = |keep: &dyn Fn(&Object) -> bool| -> Vec<usize> {
             let mut found: Vec<usize> = (0..pack.objects.len())

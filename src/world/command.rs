@@ -106,6 +106,9 @@ pub fn video(pack: &Pack, casting: &Casting, seed: u64, index: u64, size: usize)
 }
 
 /// Runs one of the commands.
+///
+/// # Errors
+/// A pack that can't be used, or a sheet that can't be written.
 pub fn run(command: &WorldCommand) -> anyhow::Result<()> {
     match command {
         WorldCommand::Render(args) => render(args),
@@ -196,6 +199,9 @@ fn sheet(videos: &[Video], size: usize) -> image::RgbImage {
 }
 
 /// Measures how many frames a core renders in a second.
+///
+/// # Errors
+/// A pack that can't be used, or standard output that can't be written to. A closed pipe is no error.
 pub fn bench(args: &WorldBenchArgs) -> anyhow::Result<()> {
     let (pack, casting) = open(&args.pack, Split::Train)?;
     let made =

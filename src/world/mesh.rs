@@ -64,6 +64,9 @@ pub enum MeshError {
 
 impl Mesh {
     /// A mesh from a GLB file's bytes.
+    ///
+    /// # Errors
+    /// [`MeshError`] for bytes that are no glTF binary, a texture that can't be decoded, or no usable triangles.
     pub fn from_glb(bytes: &[u8]) -> Result<Self, MeshError> {
         let gltf = gltf::Gltf::from_slice(bytes)?;
         let blob = gltf.blob.as_deref().unwrap_or(&[]);
@@ -132,6 +135,9 @@ impl Mesh {
 
     /// A relief from a cut-out picture: 1 high, its depth growing with the distance from the outline. It stands, or
     /// lies where its mass is beside what it would stand on, unless it is to be `upright` in any case.
+    ///
+    /// # Errors
+    /// [`MeshError::Picture`] if it can't be decoded, [`MeshError::Empty`] if nothing of it is opaque.
     pub fn from_cutout(bytes: &[u8], upright: bool) -> Result<Self, MeshError> {
         let texture = Texture::decode(bytes, Wrap::Clamp, true)?;
         let (w, h) = texture.size();

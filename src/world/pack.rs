@@ -270,12 +270,18 @@ fn usable<T>(file: &str, made: Result<T, MeshError>) -> Option<T> {
 impl Pack {
     /// Opens the pack in `dir` and keeps what belongs to `split`. Files that the manifest names but that are
     /// absent are skipped.
+    ///
+    /// # Errors
+    /// [`PackError`] for a folder without a readable manifest or without objects of `split`.
     pub fn open(dir: &Path, split: Split) -> Result<Self, PackError> {
         Self::open_parts(dir, split, split)
     }
 
     /// The same with objects of one split before what is around them (panoramas and their light, photographs, tiles) of
     /// another.
+    ///
+    /// # Errors
+    /// As [`Pack::open`].
     pub fn open_parts(dir: &Path, split: Split, around: Split) -> Result<Self, PackError> {
         let manifest = Manifest::read(dir)?;
         let mut groups: BTreeMap<String, Vec<Entry>> = BTreeMap::new();

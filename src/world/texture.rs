@@ -47,6 +47,9 @@ impl Texture {
     }
 
     /// A texture from an encoded picture.
+    ///
+    /// # Errors
+    /// [`image::ImageError`] if it can't be decoded.
     pub fn decode(bytes: &[u8], wrap: Wrap, pyramid: bool) -> Result<Self, image::ImageError> {
         let picture = image::load_from_memory(bytes)?.to_rgba8();
         let (width, height) = (picture.width() as usize, picture.height() as usize);

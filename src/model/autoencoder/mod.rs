@@ -38,7 +38,10 @@ impl Autoencoder {
         }))
     }
 
-    /// `[N, 3, H, W]` RGB in 0..1 → `[N, C, H/8, W/8]`.
+    /// `[N, 3, H, W]` RGB in 0..1 → `[N, C, H/8, W/8]`; H and W are multiples of 8.
+    ///
+    /// # Errors
+    /// If `rgb` has not four axes, the device fails, or `cancel` says so.
     pub fn encode(&self, rgb: &Tensor, cancel: &dyn Fn() -> bool) -> Result<Tensor> {
         match &self.0 {
             Form::Plain(a) => a.encode(rgb, cancel),
@@ -47,6 +50,9 @@ impl Autoencoder {
     }
 
     /// `[N, C, h, w]` → `[N, 3, 8h, 8w]` RGB, not yet clamped to 0..1.
+    ///
+    /// # Errors
+    /// If `z` has not four axes, the device fails, or `cancel` says so.
     pub fn decode(&self, z: &Tensor, cancel: &dyn Fn() -> bool) -> Result<Tensor> {
         match &self.0 {
             Form::Plain(a) => a.decode(z, cancel),

@@ -112,6 +112,9 @@ impl Files {
 
     /// A fingerprint of the weights, hexadecimal: BLAKE3 over all names, shapes and types, the first bytes of every
     /// tensor and the tokenizer. Reading all 16 GB would take longer than loading them.
+    ///
+    /// # Errors
+    /// As [`Header::read`] of each file, and if the tokenizer cannot be read.
     pub fn fingerprint(&self) -> Result<String> {
         let mut hasher = blake3::Hasher::new();
         for path in self.transformer.iter().chain(&self.vae).chain(&self.text) {
@@ -139,6 +142,9 @@ impl Files {
     }
 
     /// Parameters in all files.
+    ///
+    /// # Errors
+    /// As [`Header::read`] of each file.
     pub fn parameters(&self) -> Result<u64> {
         let mut sum = 0;
         for path in self.transformer.iter().chain(&self.vae).chain(&self.text) {

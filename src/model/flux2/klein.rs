@@ -144,6 +144,9 @@ fn bytes_of(tensor: &Tensor) -> usize {
 
 impl Klein {
     /// Loads a model. `progress` is told the share done, 0 to 1, and what is read.
+    ///
+    /// # Errors
+    /// If a file cannot be read, is damaged or belongs to another model, the device has no room, or `cancel` says so.
     pub fn load(
         files: Files,
         compute: Compute,
@@ -338,6 +341,10 @@ impl Klein {
     }
 
     /// Encodes text and references, as far as they are not known from before. Guidance needs the empty text too.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] if a reference has sides that are no multiples of 16 or another number of values; or if a
+    /// part cannot be loaded, the device fails, or `cancel` says so.
     pub fn prepare(
         &mut self,
         request: &KleinRequest,
@@ -373,6 +380,9 @@ impl Klein {
     }
 
     /// An RGB picture (0..1, interleaved, sides multiples of 16) as a latent `[1, C, H/8, W/8]`.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`] for a reference.
     pub fn encode(
         &mut self,
         rgb: &[f32],
@@ -397,6 +407,11 @@ impl Klein {
     }
 
     /// The velocity of latents `[N, C, H/8, W/8]` at time σ, with the prepared text or the empty one.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] if nothing is prepared or the references take more room than is kept; or if `z` has
+    /// another number of channels or cells than was prepared, a part cannot be loaded or belongs to another model, the
+    /// device fails, or `cancel` says so.
     pub fn velocity(
         &mut self,
         z: &Tensor,
@@ -514,6 +529,10 @@ impl Klein {
     }
 
     /// Latents as RGB pictures, `[N, 3, H, W]`, 0..1.
+    ///
+    /// # Errors
+    /// If `z` has other channels than [`Self::channels`] or an odd side, the autoencoder cannot be loaded, the device
+    /// fails, or `cancel` says so.
     pub fn decode(&mut self, z: &Tensor, cancel: &dyn Fn() -> bool) -> Result<Tensor> {
         let planes = folded(&z.to_dtype(DType::F32)?)?;
         self.vae(cancel)?.decode(&planes, cancel)

@@ -112,11 +112,17 @@ pub struct Fit {
 
 impl Estimate {
     /// From the headers of the files, for the type that is usually computed in.
+    ///
+    /// # Errors
+    /// As [`Header::read`] of each file.
     pub fn of(files: &Files, place: MemoryOf) -> Result<Self> {
         Self::in_type(files, place, place.usual_type())
     }
 
     /// From the headers of the files, to compute in `dtype`.
+    ///
+    /// # Errors
+    /// As [`Header::read`] of each file.
     pub fn in_type(files: &Files, place: MemoryOf, dtype: DType) -> Result<Self> {
         let mut sums = [0u64; 3];
         let mut rounded = [0u64; 3];

@@ -36,6 +36,9 @@ pub struct RopeTable {
 impl RopeTable {
     /// Angles p·θ^(−2j/d) for each of the four axes of d = head_dim / 4 dimensions (Su et al. 2021, in axes), computed
     /// in f64.
+    ///
+    /// # Errors
+    /// What candle says, if `head_dim` does not split into four axes of pairs or there is no memory on the device.
     pub fn new(places: &[Place], head_dim: usize, theta: f64, device: &Device) -> Result<Self> {
         let axis = head_dim / 4;
         let mut angles = Vec::with_capacity(places.len() * head_dim / 2);
@@ -59,6 +62,9 @@ impl RopeTable {
     }
 
     /// Rotates interleaved pairs of `[B, H, tokens, D]`, in f32.
+    ///
+    /// # Errors
+    /// What candle says, if D is not twice the table's width, there are more tokens than it has, or the device fails.
     pub fn rotate(&self, x: &Tensor) -> Result<Tensor> {
         let dtype = x.dtype();
         let x = x.to_dtype(DType::F32)?.contiguous()?;

@@ -39,6 +39,9 @@ pub struct ChatTokenizer {
 
 impl ChatTokenizer {
     /// Reads a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`ModelError::File`] if it cannot be read, [`ModelError::Damaged`] if it is no tokenizer of Qwen3.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes =
             std::fs::read(path).map_err(|e| super::header::unreadable(path, &e.to_string()))?;
@@ -68,6 +71,9 @@ impl ChatTokenizer {
     }
 
     /// The ids of a prompt: chat template, cut and padded on the right to `length`.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] if it cannot be split into tokens.
     pub fn tokenize(&self, prompt: &str, length: usize) -> Result<TextTokens> {
         let encoding = self
             .tokenizer
@@ -206,6 +212,9 @@ pub struct TextEncoder {
 
 impl TextEncoder {
     /// Loads the files of a text encoder up to the last layer that is needed. `progress` is told the share read.
+    ///
+    /// # Errors
+    /// If a file cannot be read, is damaged or is no text encoder, the device has no room, or `cancel` says so.
     pub fn load(
         paths: &[PathBuf],
         compute: &Compute,
@@ -280,6 +289,9 @@ impl TextEncoder {
     }
 
     /// The embedding of a prompt, `[1, tokens, 3·width]`, in f32: the hidden states at the taps side by side.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
     pub fn encode(&self, tokens: &TextTokens, cancel: &dyn Fn() -> bool) -> Result<Tensor> {
         let taps = self.config.taps();
         let mut states = Vec::with_capacity(3);
@@ -294,6 +306,10 @@ impl TextEncoder {
     }
 
     /// Tells hidden states: 0 is the embedding of the tokens, k the output of the k-th layer.
+    ///
+    /// # Errors
+    /// [`ModelError::Format`] for an id that the encoder does not know; what `tell` says; or if the device fails, or
+    /// `cancel` says so.
     pub fn run(
         &self,
         tokens: &TextTokens,

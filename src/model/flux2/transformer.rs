@@ -88,6 +88,9 @@ pub struct Transformer {
 
 impl Transformer {
     /// Loads the files of a transformer: one, or several shards. `progress` is told the share that is read, 0 to 1.
+    ///
+    /// # Errors
+    /// If a file cannot be read, is damaged or is no transformer, the device has no room, or `cancel` says so.
     pub fn load(
         paths: &[PathBuf],
         compute: &Compute,
@@ -270,6 +273,9 @@ impl Transformer {
     }
 
     /// All weights in f32 in a fixed order, the same for both layouts: first the matrices, then the norms of heads.
+    ///
+    /// # Errors
+    /// What candle says, if there is no memory for them.
     pub fn weights(&self) -> Result<Vec<Tensor>> {
         let mut all = Vec::new();
         for matrix in self.matrices() {
@@ -287,16 +293,26 @@ impl Transformer {
     }
 
     /// The angles of a sequence of tokens.
+    ///
+    /// # Errors
+    /// What candle says, if there is no memory on the device.
     pub fn rope(&self, places: &[super::rope::Place]) -> Result<RopeTable> {
         RopeTable::new(places, self.config.head_dim, THETA, &self.compute.device)
     }
 
     /// Latent tokens `[B, N, channels]` as the blocks see them.
+    ///
+    /// # Errors
+    /// What candle says, if they have other channels than [`TransformerConfig::channels`] or the device fails.
     pub fn embed_tokens(&self, tokens: &Tensor) -> Result<Tensor> {
         self.img_in.forward(&tokens.to_dtype(self.compute.dtype)?)
     }
 
     /// The text encoder's embedding `[1, T, text_width]` as the blocks see it.
+    ///
+    /// # Errors
+    /// [`ModelError::Format`] if its values are not as many as [`TransformerConfig::text_width`]; what candle says, if
+    /// the device fails.
     pub fn embed_text(&self, text: &Tensor) -> Result<Tensor> {
         if text.dim(D::Minus1)? != self.config.text_width {
             return Err(ModelError::Format(format!(
@@ -309,6 +325,9 @@ impl Transformer {
     }
 
     /// The embedding of a time σ in 0..1, `[1, width]`: cosines, then sines of 1000·σ·exp(−ln 10000 · i / half).
+    ///
+    /// # Errors
+    /// What candle says, if the device fails.
     pub fn embed_time(&self, sigma: f64) -> Result<Tensor> {
         let half = self.config.time_channels / 2;
         let angle = |i: usize| -> f32 {
@@ -324,6 +343,9 @@ impl Transformer {
     }
 
     /// Shifts, scales and gates at a time.
+    ///
+    /// # Errors
+    /// As [`Self::embed_time`].
     pub fn modulation(&self, sigma: f64, mut trace: Option<Trace>) -> Result<Modulation> {
         let time = self.embed_time(sigma)?;
         let active = time.silu()?;
@@ -359,6 +381,10 @@ impl Transformer {
     ///
     /// `text` `[1, T, width]` and `references` `[1, R, width]` are embedded already; `rope` covers text, noise and
     /// references in this order. References are seen by all tokens and are themselves left as they are.
+    ///
+    /// # Errors
+    /// What candle says, if shapes do not fit, `rope` covers too few tokens, or the device fails; or if `cancel` says
+    /// so.
     #[expect(clippy::too_many_arguments, reason = "one call, once a step")]
     pub fn velocity(
         &self,
@@ -408,6 +434,10 @@ impl Transformer {
     }
 
     /// One double-stream block on picture and text tokens `[B, N, width]`.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] if there is no block `n`; what candle says, if shapes do not fit, `rope` covers too few
+    /// tokens, or the device fails.
     pub fn double_block(
         &self,
         n: usize,
@@ -451,6 +481,9 @@ impl Transformer {
     /// One single-stream block on text and picture tokens `[B, N, width]`.
     ///
     /// Its intermediate results are the most that a step holds ([`WIDTHS_HELD`]): each is dropped after its last use.
+    ///
+    /// # Errors
+    /// As [`Self::double_block`].
     pub fn single_block(
         &self,
         n: usize,

@@ -375,6 +375,9 @@ impl Reader<'_> {
 
 impl Vae {
     /// Loads the files of an autoencoder.
+    ///
+    /// # Errors
+    /// If a file cannot be read, is damaged or is no autoencoder, or the device has no room.
     pub fn load(paths: &[PathBuf], compute: &Compute) -> Result<Self> {
         let mut archive = Archive::open(paths, Part::Vae)?;
         let config = VaeConfig::of(&archive)?;
@@ -415,6 +418,10 @@ impl Vae {
     }
 
     /// Pictures `[B, 3, H, W]` in −1..1 → the posterior's mean, `[B, C, H/8, W/8]`.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] if a side is no multiple of [`TOKEN_PIXELS`]; or if there are not three channels, the
+    /// device fails, or `cancel` says so.
     pub fn mean_latent(&self, pixels: &Tensor, cancel: &dyn Fn() -> bool) -> Result<Tensor> {
         let (_, _, height, width) = pixels.dims4()?;
         if height % TOKEN_PIXELS != 0 || width % TOKEN_PIXELS != 0 {
@@ -441,6 +448,9 @@ impl Vae {
     }
 
     /// What the networks write and read → pictures `[B, 3, H, W]` in −1..1, not yet clamped.
+    ///
+    /// # Errors
+    /// If it is not `[B, C, h, w]`, the device fails, or `cancel` says so.
     pub fn decode_latent(&self, latent: &Tensor, cancel: &dyn Fn() -> bool) -> Result<Tensor> {
         let d = &self.decoder;
         let mut x = d.conv_in.forward(&d.quant.forward(latent)?)?;
@@ -461,6 +471,9 @@ impl Vae {
     }
 
     /// Pictures in −1..1 → normalised token planes `[B, 4C, H/16, W/16]`.
+    ///
+    /// # Errors
+    /// As [`Self::mean_latent`].
     pub fn encode(&self, pixels: &Tensor, cancel: &dyn Fn() -> bool) -> Result<Tensor> {
         let planes = folded(&self.mean_latent(pixels, cancel)?)?;
         Ok(planes
@@ -469,6 +482,9 @@ impl Vae {
     }
 
     /// Normalised token planes → pictures `[B, 3, H, W]` in 0..1.
+    ///
+    /// # Errors
+    /// If they are not `[B, 4C, h, w]`, the device fails, or `cancel` says so.
     pub fn decode(&self, planes: &Tensor, cancel: &dyn Fn() -> bool) -> Result<Tensor> {
         let planes = planes
             .to_dtype(DType::F32)?
@@ -480,6 +496,9 @@ impl Vae {
 }
 
 /// `[B, C, 2h, 2w]` → `[B, 4C, h, w]`; channel = c·4 + dy·2 + dx.
+///
+/// # Errors
+/// What candle says, if there are not four axes, a side is odd, or there is no memory.
 pub fn folded(cells: &Tensor) -> Result<Tensor> {
     let (b, c, h, w) = cells.dims4()?;
     Ok(cells
@@ -489,6 +508,9 @@ pub fn folded(cells: &Tensor) -> Result<Tensor> {
 }
 
 /// The inverse of [`folded`].
+///
+/// # Errors
+/// What candle says, if there are not four axes, the channels are no multiple of 4, or there is no memory.
 pub fn unfolded(planes: &Tensor) -> Result<Tensor> {
     let (b, c, h, w) = planes.dims4()?;
     Ok(planes
@@ -498,11 +520,17 @@ pub fn unfolded(planes: &Tensor) -> Result<Tensor> {
 }
 
 /// `[B, C, h, w]` → `[B, h·w, C]`.
+///
+/// # Errors
+/// What candle says, if there are fewer than three axes or there is no memory.
 pub fn to_tokens(planes: &Tensor) -> Result<Tensor> {
     Ok(planes.flatten_from(2)?.transpose(1, 2)?.contiguous()?)
 }
 
 /// The inverse of [`to_tokens`].
+///
+/// # Errors
+/// What candle says, if there are not `rows · columns` tokens or there is no memory.
 pub fn from_tokens(tokens: &Tensor, rows: usize, columns: usize) -> Result<Tensor> {
     let (b, _, c) = tokens.dims3()?;
     Ok(tokens
