@@ -333,7 +333,7 @@ fn a_result_that_cannot_be_read_costs_nothing_else() {
         panic!("{:?}", opened.warnings);
     };
     assert!(
-        warning.starts_with("result 1 is left out of the project: ")
+        warning.starts_with("result 1 can't be read and goes when the project is saved: ")
             && warning.ends_with("damaged.ora"),
         "{warning}"
     );

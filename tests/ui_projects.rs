@@ -437,6 +437,45 @@ fn starred_results_are_saved_with_the_project() {
 }
 
 #[test]
+fn a_result_that_changed_while_it_was_saved_is_asked_about_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.ora");
+    let (mut window, _engine) = with_results(None, &[1]);
+    window.state_mut().session.project.path = Some(path.clone());
+    press(&mut window, Modifiers::COMMAND, Key::S);
+    assert!(window.state().session.stakes().results.is_empty());
+    // As when it is joined in another way.
+    let session = &mut window.state_mut().session;
+    let changed = Arc::new(Picture::filled(9, 9, [1, 2, 3, 255]));
+    session.outputs[0].picture = Some(changed.clone());
+    assert_eq!(session.stakes().results, [session.outputs[0].id]);
+    press_only(&mut window, Modifiers::COMMAND, Key::N);
+    settle(&mut window);
+    click(&mut window, "Save");
+    assert_eq!(window.state().session.titled(), "untitled");
+    let kept = project::open(&path).unwrap().results;
+    assert_eq!((kept.len(), &kept[0].picture), (1, &changed));
+}
+
+#[test]
+fn an_accepted_result_is_kept_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.ora");
+    let (mut window, _engine) = with_results(None, &[2]);
+    click(&mut window, "Accept result 2");
+    window.state_mut().session.project.path = Some(path.clone());
+    press(&mut window, Modifiers::COMMAND, Key::S);
+    let opened = project::open(&path).unwrap();
+    let [kept] = &opened.results[..] else {
+        panic!("{}", opened.results.len());
+    };
+    let canvas = &opened.document.canvas().unwrap().picture;
+    assert!(Arc::ptr_eq(&kept.picture, canvas));
+    // What it was made on is there to compare.
+    assert_ne!(kept.base.as_ref().unwrap(), canvas);
+}
+
+#[test]
 fn starred_results_survive_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

@@ -160,7 +160,7 @@ pub struct JoinArgs {
     /// How far objects take on the light that was found, 0 to 1; at 0 they keep their own colours
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     pub relight: Option<f32>,
-    /// How strong shadow, light and reflection on the ground are, 0 to 3; 0 leaves them out, 1 takes them as found
+    /// How strongly the light that was found changes the ground (shadow, light, reflection), 0 to 3; at 1 as found
     #[arg(long, value_name = "STRENGTH", allow_negative_numbers = true)]
     pub shadow: Option<f32>,
     /// How much of the shadow and the reflection falls on the picture beyond the region, 0 to 1; at 0 nothing there changes

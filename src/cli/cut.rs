@@ -38,7 +38,7 @@ pub fn run(args: &CutArgs) -> Result<(), CliError> {
     // An interrupt ends the program: nothing is written before the end.
     let go_on = || false;
     let object = match &mask {
-        Some(mask) => io::cutout::object_in(&picture, mask, &go_on).map(|object| (object, true)),
+        Some(mask) => io::cutout::object_in(&picture, mask, &go_on),
         None => io::cutout::object_of(&picture, &go_on),
     };
     let (object, sure) = object.ok_or_else(|| {

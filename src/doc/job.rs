@@ -133,8 +133,8 @@ pub struct BlendSpec {
         skip_serializing_if = "BlendSpec::is_full"
     )]
     pub relight: f32,
-    /// How strong the shadow, the light and the reflection are that the model found on the ground, 0 to [`BlendSpec::MOST_SHADOW`]:
-    /// at 0 there are none, at 1 they are as found, at 2 as if each fell twice.
+    /// How strongly the light that the model found changes the ground (shadow, light, reflection), 0 to
+    /// [`BlendSpec::MOST_SHADOW`]: at 0 not at all, at 1 as found, at 2 as if it came twice.
     #[serde(
         default = "BlendSpec::full",
         skip_serializing_if = "BlendSpec::is_full"
@@ -572,4 +572,4 @@ fn hash(width: u32, height: u32, bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

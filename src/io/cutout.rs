@@ -73,12 +73,16 @@ pub fn object_of(picture: &Picture, stop: &dyn Fn() -> bool) -> Option<(Picture,
     Some((free(picture, &found, stop)?, is_sure(&found)))
 }
 
-/// The object inside a mask of the picture's size (values ≥ 128), cropped. `None` if the mask holds nothing that stands out,
-/// or soon after `stop` says so. A mask over everything says nothing.
-pub fn object_in(picture: &Picture, mask: &Plane, stop: &dyn Fn() -> bool) -> Option<Picture> {
+/// The object inside a mask of the picture's size (values ≥ 128), cropped, and whether it is sure to be what was meant. `None`
+/// if the mask holds nothing that stands out, or soon after `stop` says so. A mask over everything says nothing.
+pub fn object_in(
+    picture: &Picture,
+    mask: &Plane,
+    stop: &dyn Fn() -> bool,
+) -> Option<(Picture, bool)> {
     let (x0, y0, x1, y1) = mask.bounds()?;
     if mask.values().iter().all(|v| *v >= 128) {
-        return object_of(picture, stop).map(|(object, _)| object);
+        return object_of(picture, stop);
     }
     // As much around it as says what it stands out from; the rest of the picture would only make it coarser.
     let around = (((x1 - x0).max(y1 - y0) as f32 * AROUND) as u32).max(LEAST_AROUND);
@@ -100,7 +104,7 @@ pub fn object_in(picture: &Picture, mask: &Plane, stop: &dyn Fn() -> bool) -> Op
         values.copy_from_slice(&mask.values()[at..at + wide]);
     }
     let found = cutting::object(&part, Some(&within), stop)?;
-    free(&part, &found, stop)
+    Some((free(&part, &found, stop)?, true))
 }
 
 /// What was found, cropped. What fills its bounds gets a transparent rim of a pixel: it is cut out, and can be told to be.
@@ -297,7 +301,7 @@ mod tests {
         for y in 1490..1550usize {
             mask.values_mut()[y * 3000 + 2190..y * 3000 + 2270].fill(255);
         }
-        let cut = object_in(&picture, &mask, &go_on).expect("an object");
+        let (cut, _) = object_in(&picture, &mask, &go_on).expect("an object");
         assert!(
             (58..=64).contains(&cut.width()) && (38..=44).contains(&cut.height()),
             "{cut:?}"
@@ -317,7 +321,7 @@ mod tests {
         for y in 24..78 {
             mask.values_mut()[y * 96 + 18..y * 96 + 82].fill(255);
         }
-        let cut = object_in(&picture, &mask, &go_on).expect("an object");
+        let (cut, _) = object_in(&picture, &mask, &go_on).expect("an object");
         assert!(cut.has_alpha());
         assert_eq!(
             cut.pixel(cut.width() / 2, cut.height() / 2),

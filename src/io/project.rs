@@ -121,11 +121,18 @@ pub fn write(path: &Path, document: &Document, results: &[Kept]) -> Result<(), S
     Writer::default().write(path, document, results)
 }
 
-/// Writes one document again and again: pictures that were encoded before are not encoded again.
+/// Writes one document again and again: pictures that were written the last time are not encoded again.
 #[derive(Debug, Default)]
 pub struct Writer {
-    /// Pictures' files, for as long as the pictures are used; a weak reference keeps an address from being reused.
-    encoded: Vec<(Weak<Picture>, Vec<u8>)>,
+    /// Pictures' files; a weak reference keeps an address from being reused.
+    encoded: Vec<Encoded>,
+}
+
+#[derive(Debug)]
+struct Encoded {
+    picture: Weak<Picture>,
+    png: Vec<u8>,
+    used: bool,
 }
 
 impl Writer {
@@ -139,8 +146,9 @@ impl Writer {
         document: &Document,
         results: &[Kept],
     ) -> Result<(), SaveError> {
-        self.encoded
-            .retain(|(picture, _)| picture.strong_count() > 0);
+        for one in &mut self.encoded {
+            one.used = false;
+        }
         // Into the file as it is made: a project of many large pictures need not fit into memory once more.
         let mut file = Pending::new(path)?;
         pack(self, (document, results), &mut file).map_err(|error| match error {
@@ -149,20 +157,27 @@ impl Writer {
             }
             error => SaveError::Encode(error.to_string(), path.into()),
         })?;
+        self.encoded.retain(|one| one.used);
         file.finish()
     }
 
     fn png(&mut self, picture: &Arc<Picture>) -> Result<&[u8], PackError> {
-        let kept = |(known, _): &(Weak<Picture>, Vec<u8>)| known.as_ptr() == Arc::as_ptr(picture);
+        let kept = |one: &Encoded| one.picture.as_ptr() == Arc::as_ptr(picture);
         let at = match self.encoded.iter().position(kept) {
             Some(at) => at,
             None => {
-                let bytes = metadata::encode_png(picture, None).map_err(PackError::Png)?;
-                self.encoded.push((Arc::downgrade(picture), bytes));
+                let png = metadata::encode_png(picture, None).map_err(PackError::Png)?;
+                self.encoded.push(Encoded {
+                    picture: Arc::downgrade(picture),
+                    png,
+                    used: true,
+                });
                 self.encoded.len() - 1
             }
         };
-        Ok(&self.encoded[at].1)
+        let one = &mut self.encoded[at];
+        one.used = true;
+        Ok(&one.png)
     }
 }
 

@@ -119,8 +119,12 @@ impl Cast {
                 }
                 for c in 0..3 {
                     let ground = f32::from(from[c]);
-                    let change = strong([change[c], change[c + 3]], strength);
-                    let lit = (ground + ground * change[0] + 255.0 * change[1]).clamp(0.0, 255.0);
+                    let lit =
+                        (ground + ground * change[c] + 255.0 * change[c + 3]).clamp(0.0, 255.0);
+                    let lit = match strength {
+                        1.0 => lit,
+                        _ => again(ground, lit, strength).clamp(0.0, 255.0),
+                    };
                     to[c] = (f32::from(to[c]) + shows * (lit - ground))
                         .round()
                         .clamp(0.0, 255.0) as u8;
@@ -131,19 +135,17 @@ impl Cast {
     }
 }
 
-/// A change of the ground, as a factor's distance from 1 and what is mirrored, as if it came so often.
-fn strong([factor, mirrored]: [f32; 2], strength: f32) -> [f32; 2] {
-    match strength {
-        1.0 => [factor, mirrored],
-        _ => [
-            (1.0 + factor).max(0.0).powf(strength) - 1.0,
-            strength * mirrored,
-        ],
+/// What light that makes `ground` into `lit` makes of it if it comes `strength` times, all in 0..255: shade multiplies, what is
+/// brighter adds up. Values this small are rounding, of which no power is taken.
+fn again(ground: f32, lit: f32, strength: f32) -> f32 {
+    const ROUNDING: f32 = 4.0;
+    if lit < ground {
+        let (ground, lit) = (ground + ROUNDING, lit + ROUNDING);
+        ground * (lit / ground).powf(strength) - ROUNDING
+    } else {
+        ground + strength * (lit - ground)
     }
 }
-
-/// No ground is darkened to less than this by light that fell once: what is stronger is the picture's rounding.
-const DARKEST: f32 = 0.05;
 
 /// Makes shade and light on the ground as strong as [`BlendSpec::shadow`](crate::doc::job::BlendSpec::shadow) says in what was
 /// joined over `crop` of a canvas by `alpha`: it has them once now, as `lit` has what `flat` has not; both of the crop's size.
@@ -181,14 +183,9 @@ pub(super) fn strengthen(
             // The joined picture's share of what is there now; the rest is the canvas's.
             let share = over / (over + opaque * (1.0 - over));
             for c in 0..3 {
-                let (now, lit, flat) = (f32::from(to[c]), f32::from(lit[c]), f32::from(flat[c]));
-                let more = if lit < flat {
-                    let factor = (lit / flat).max(DARKEST);
-                    now * (factor.powf(strength - 1.0) - 1.0)
-                } else {
-                    (strength - 1.0) * (lit - flat)
-                };
-                to[c] = (now + share * more).round().clamp(0.0, 255.0) as u8;
+                let (lit, flat) = (f32::from(lit[c]), f32::from(flat[c]));
+                let more = share * (again(flat, lit, strength) - lit);
+                to[c] = (f32::from(to[c]) + more).round().clamp(0.0, 255.0) as u8;
             }
         }
     }
@@ -200,6 +197,27 @@ mod tests {
     use super::*;
 
     const SIZE: (usize, usize) = (24, 24);
+
+    #[test]
+    fn light_that_comes_again_keeps_within_reason() {
+        for ground in 0..=255u8 {
+            for lit in 0..=255u8 {
+                let (ground, lit) = (f32::from(ground), f32::from(lit));
+                assert!((again(ground, lit, 0.0) - ground).abs() < 1e-3);
+                assert!((again(ground, lit, 1.0) - lit).abs() < 1e-3);
+                let [half, twice] = [0.5, 2.0].map(|k| again(ground, lit, k));
+                let (low, high) = (ground.min(lit), ground.max(lit));
+                assert!(
+                    (low..=high).contains(&half) || ground == lit,
+                    "{ground} {lit} {half}"
+                );
+                match lit < ground {
+                    true => assert!(twice <= lit && twice > -4.0, "{ground} {lit} {twice}"),
+                    false => assert_eq!(twice, 2.0 * lit - ground),
+                }
+            }
+        }
+    }
 
     /// Ground darkened by half in the middle third, and as it is around it.
     fn light() -> Light {

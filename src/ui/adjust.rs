@@ -88,8 +88,8 @@ fn controls(
             ui.end_row();
         }
         if offered.shadow {
-            let tip = "How strong shadow, light and reflection on the ground are; at 0 there are none, at 100 % they are as \
-                       found";
+            let tip = "How strongly the light that was found changes the ground: shadow, light and reflection; at 0 the \
+                       ground stays as it is, at 100 % it is as found";
             let most = 100.0 * BlendSpec::MOST_SHADOW;
             percent(ui, "Shadow", &mut blend.shadow, 0.0..=most).on_hover_text(tip);
             ui.end_row();

@@ -448,7 +448,7 @@ impl eframe::App for App {
         self.session.reading = self.files.reading();
         let session = &self.session;
         self.files.stop_cutting(|cutting| session.wants(cutting));
-        self.session.cutting = self.files.cutting();
+        self.session.cutting = self.files.cutting(self.session.project.which);
         let dropped = self.session.on_input(ctx);
         self.apply(ctx, dropped.into_iter().collect());
         self.close_or_ask(ctx);

@@ -16,7 +16,7 @@ use crate::doc::{Document, Picture, Plane, Purpose, SlotId};
 use crate::engine::message::ModelSource;
 use crate::io;
 use crate::io::metadata::Recipe;
-use crate::io::project::Kept;
+use crate::io::project::{Kept, Writer};
 
 mod cutting;
 mod projects;
@@ -109,7 +109,7 @@ pub struct Files {
     reading: Reading,
     cuttings: cutting::Cuttings,
     /// Held while a project is written: two of them may have one file, and the older may not come last.
-    turn: Arc<Mutex<()>>,
+    writer: Arc<Mutex<Writer>>,
 }
 
 /// Counts what is being written to a place that is known: the window waits for it when it closes.
@@ -189,7 +189,7 @@ impl Files {
             writing: Writing::default(),
             reading: Reading::default(),
             cuttings: cutting::Cuttings::default(),
-            turn: Arc::default(),
+            writer: Arc::default(),
         }
     }
 

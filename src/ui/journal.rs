@@ -13,7 +13,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::doc::Document;
+use crate::doc::{Document, Picture};
+use crate::io;
 use crate::io::project::{Kept, Writer};
 
 /// Between two writings; a change after a quiet time is written at once.
@@ -22,7 +23,9 @@ const PAUSE: Duration = Duration::from_secs(2);
 const SHARE: u32 = 4;
 /// Sessions kept for recovery; the oldest go first.
 const KEPT: usize = 4;
-/// Bytes of pictures above which a session is not kept.
+/// The extension of a session's starred results.
+const RESULTS: &str = "results";
+/// Bytes of pictures above which a session, or its results, are not kept.
 const LARGEST: usize = 2 << 30;
 
 /// What is known of a session besides its document.
@@ -67,9 +70,39 @@ impl Lost {
         }
     }
 
+    /// The starred results; those whose file can't be read are told in `warnings`. Pictures that the document has, too, are
+    /// its own.
+    pub fn results(&self, document: &Document, warnings: &mut Vec<String>) -> Vec<Kept> {
+        let file = self.file.with_extension(RESULTS);
+        if !file.exists() {
+            return Vec::new();
+        }
+        let opened = match io::project::open(&file) {
+            Ok(opened) => opened,
+            Err(error) => {
+                warnings.push(error.to_string());
+                return Vec::new();
+            }
+        };
+        warnings.extend(opened.warnings);
+        let own = |picture: &mut Arc<Picture>| {
+            let mut slots = document.slots().iter();
+            if let Some(slot) = slots.find(|slot| slot.picture == *picture) {
+                *picture = Arc::clone(&slot.picture);
+            }
+        };
+        let mut results = opened.results;
+        for kept in &mut results {
+            own(&mut kept.picture);
+            kept.base.iter_mut().for_each(own);
+        }
+        results
+    }
+
     fn remove(self) {
         // A file that can't be removed is offered again: better than one that is lost.
         let _ = fs::remove_file(&self.file);
+        let _ = fs::remove_file(self.file.with_extension(RESULTS));
         let _ = fs::remove_file(self.file.with_extension("lock"));
         drop(self.lock);
     }
@@ -77,18 +110,21 @@ impl Lost {
 
 struct Note {
     document: Document,
-    results: Vec<Kept>,
     about: About,
+    /// The results, which are written only when they change: they are large.
+    results: Arc<[Kept]>,
 }
 
 impl Note {
     fn is_same(&self, other: &Self) -> bool {
-        let mut results = self.results.iter().zip(&other.results);
         self.document.is_same(&other.document)
-            && self.results.len() == other.results.len()
-            && results.all(|(a, b)| a.is_same(b))
             && self.about == other.about
+            && are_same(&self.results, &other.results)
     }
+}
+
+fn are_same(a: &[Kept], b: &[Kept]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_same(b))
 }
 
 #[derive(Default)]
@@ -151,11 +187,11 @@ impl Journal {
         let next = if worth {
             let note = Note {
                 document: document.clone(),
-                results,
                 about: About {
                     name: name.to_owned(),
                     path: path.map(Path::to_owned),
                 },
+                results: results.into(),
             };
             if self
                 .noted
@@ -235,6 +271,8 @@ struct Session {
     file: PathBuf,
     lock: File,
     about: Option<About>,
+    /// Those that are on the disk.
+    results: Arc<[Kept]>,
 }
 
 impl Session {
@@ -254,6 +292,7 @@ impl Session {
             file,
             lock,
             about: None,
+            results: Arc::default(),
         })
     }
 
@@ -268,8 +307,38 @@ impl Session {
         Ok(())
     }
 
+    /// Writes the results if they changed.
+    fn keep_results(&mut self, writer: &mut Writer, results: &Arc<[Kept]>) -> Result<(), String> {
+        if are_same(&self.results, results) {
+            return Ok(());
+        }
+        let file = self.file.with_extension(RESULTS);
+        if results.is_empty() {
+            // A file that can't be removed gives back what was starred: no loss.
+            let _ = fs::remove_file(file);
+        } else {
+            let bases = results.iter().filter_map(|kept| kept.base.as_ref());
+            let pictures = results.iter().map(|kept| &kept.picture).chain(bases);
+            if bytes(pictures) > LARGEST {
+                // Told once.
+                self.results = Arc::clone(results);
+                return Err(
+                    "the starred results are too large to be kept against a crash, save them"
+                        .to_owned(),
+                );
+            }
+            let written = writer.write(&file, &Document::new(), results);
+            written.map_err(|error| {
+                format!("the starred results can't be kept against a crash, save them: {error}")
+            })?;
+        }
+        self.results = Arc::clone(results);
+        Ok(())
+    }
+
     fn remove(self) {
         let _ = fs::remove_file(&self.file);
+        let _ = fs::remove_file(self.file.with_extension(RESULTS));
         let _ = fs::remove_file(self.file.with_extension("lock"));
     }
 }
@@ -284,7 +353,7 @@ fn work(shared: &(Mutex<Shared>, Condvar), folder: &Path, wake: &dyn Fn()) {
     }
     wake();
     let mut session: Option<Session> = None;
-    let mut writer = Writer::default();
+    let mut writers = [Writer::default(), Writer::default()];
     let mut not_before = Instant::now();
     loop {
         let (note, discard) = {
@@ -328,7 +397,7 @@ fn work(shared: &(Mutex<Shared>, Condvar), folder: &Path, wake: &dyn Fn()) {
                 }
                 Ok(true)
             }
-            Some(Some(note)) => keep(&mut session, &mut writer, folder, &note).map(|()| {
+            Some(Some(note)) => keep(&mut session, &mut writers, folder, &note).map(|()| {
                 not_before = Instant::now() + PAUSE.max(began.elapsed() * SHARE);
                 true
             }),
@@ -353,15 +422,11 @@ fn work(shared: &(Mutex<Shared>, Condvar), folder: &Path, wake: &dyn Fn()) {
 
 fn keep(
     session: &mut Option<Session>,
-    writer: &mut Writer,
+    [writer, beside]: &mut [Writer; 2],
     folder: &Path,
     note: &Note,
 ) -> Result<(), String> {
-    let slots = note.document.slots().iter().map(|slot| &slot.picture);
-    let results = note.results.iter().map(|kept| &kept.picture);
-    let pictures = slots.chain(results);
-    let bytes: usize = pictures.map(|picture| picture.pixels().len()).sum();
-    if bytes > LARGEST {
+    if bytes(note.document.slots().iter().map(|slot| &slot.picture)) > LARGEST {
         return Err(
             "this document is too large to be kept against a crash, save it often".to_owned(),
         );
@@ -372,17 +437,33 @@ fn keep(
     let session = match session {
         Some(session) => session,
         None => {
-            let plain = |error: &std::io::Error| crate::io::error::plain(error);
+            let plain = |error: &std::io::Error| io::error::plain(error);
             let created = Session::create(folder).map_err(|error| failed(plain(&error)))?;
             session.insert(created)
         }
     };
     session
         .say(&note.about)
-        .map_err(|error| failed(crate::io::error::plain(&error)))?;
+        .map_err(|error| failed(io::error::plain(&error)))?;
     writer
-        .write(&session.file, &note.document, &note.results)
-        .map_err(|error| failed(error.to_string()))
+        .write(&session.file, &note.document, &[])
+        .map_err(|error| failed(error.to_string()))?;
+    session.keep_results(beside, &note.results)
+}
+
+/// Bytes of the pictures, each counted once.
+fn bytes<'a>(pictures: impl Iterator<Item = &'a Arc<Picture>>) -> usize {
+    let mut seen: Vec<*const Picture> = Vec::new();
+    pictures
+        .map(|picture| {
+            let address = Arc::as_ptr(picture);
+            if seen.contains(&address) {
+                return 0;
+            }
+            seen.push(address);
+            picture.pixels().len()
+        })
+        .sum()
 }
 
 /// Sessions that nobody holds, newest first; what belongs to none is removed.
@@ -431,7 +512,7 @@ fn find(folder: &Path) -> Vec<Lost> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doc::{Edit, Picture};
+    use crate::doc::Edit;
 
     fn document(colour: u8) -> Document {
         let mut document = Document::new();
@@ -483,6 +564,73 @@ mod tests {
         let opened = crate::io::project::open(&found[0].file).unwrap();
         assert_eq!(opened.document, last);
         assert_eq!(found[0].age(), "a minute ago");
+    }
+
+    fn result(number: u32, picture: Arc<Picture>, base: Option<Arc<Picture>>) -> Kept {
+        Kept {
+            number,
+            picture,
+            base,
+            spec: Arc::new(crate::doc::job::tests::spec()),
+            output: 0,
+            joint: 0,
+            seed: 5,
+            map: None,
+        }
+    }
+
+    #[test]
+    fn starred_results_are_found_again_and_are_written_only_when_they_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::start(folder.path().into(), || {});
+        let first = document(1);
+        let canvas = Arc::clone(&first.slots()[0].picture);
+        let made = Arc::new(Picture::filled(9, 7, [7, 7, 7, 255]));
+        let star = vec![result(3, made, Some(canvas))];
+        journal.note((&first, star.clone()), true, "cup", None);
+        until(|| journal.is_idle());
+        let file = || {
+            let mut all = fs::read_dir(folder.path())
+                .unwrap()
+                .map(|e| e.unwrap().path());
+            all.find(|path| path.extension().is_some_and(|e| e == RESULTS))
+        };
+        let written = || fs::metadata(file().unwrap()).unwrap().modified().unwrap();
+        let before = written();
+        let mut second = first.clone();
+        second.apply(Edit::SetPrompt("a cup".into())).unwrap();
+        journal.note((&second, star.clone()), true, "cup", None);
+        until(|| journal.is_idle());
+        assert_eq!(written(), before);
+        drop(journal);
+        let lost = find(folder.path()).remove(0);
+        let opened = io::project::open(&lost.file).unwrap();
+        assert_eq!(opened.document, second);
+        let mut warnings = Vec::new();
+        let results = lost.results(&opened.document, &mut warnings);
+        assert_eq!((&results, warnings.len()), (&star, 0));
+        let base = results[0].base.as_ref().unwrap();
+        assert!(Arc::ptr_eq(base, &opened.document.slots()[0].picture));
+        lost.remove();
+        assert_eq!(count(folder.path()), 0);
+    }
+
+    #[test]
+    fn results_without_a_star_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::start(folder.path().into(), || {});
+        let made = Arc::new(Picture::filled(9, 7, [7, 7, 7, 255]));
+        journal.note(
+            (&document(1), vec![result(1, made, None)]),
+            true,
+            "cup",
+            None,
+        );
+        until(|| journal.is_idle());
+        assert_eq!(count(folder.path()), 3);
+        journal.note((&document(1), Vec::new()), true, "cup", None);
+        until(|| journal.is_idle());
+        assert_eq!(count(folder.path()), 2);
     }
 
     #[cfg(target_os = "linux")]

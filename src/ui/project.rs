@@ -1,7 +1,7 @@
 //! The document as a file: where it is saved, what would be lost, and what the artist is asked about that.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::files::Arrived;
 use super::journal::Lost;
@@ -57,7 +57,7 @@ pub struct Project {
     /// The document as it was when it was saved or opened.
     pub saved: Document,
     /// The pictures of the results that its file holds.
-    pub kept: Vec<Arc<Picture>>,
+    pub kept: Vec<Weak<Picture>>,
     /// Counts the session's documents: what was written late may be another one's.
     pub which: u64,
     /// Whether it is being written, and whether it is to be written again after that.
@@ -135,18 +135,17 @@ impl Session {
         !self.document.is_same(&self.project.saved)
     }
 
-    /// Starred results that are in no file and not in the document.
+    /// Starred results that are in no file and not in the document, as they are or as they are about to be joined.
     pub(super) fn dear(&self) -> impl Iterator<Item = &Output> {
-        let held = |picture: &Arc<Picture>| {
-            let slots = self.document.slots().iter().map(|slot| &slot.picture);
-            let mut all = slots.chain(&self.project.kept);
-            all.any(|known| Arc::ptr_eq(known, picture))
+        let kept = |picture: &Arc<Picture>| {
+            let mut kept = self.project.kept.iter();
+            let slots = self.document.slots();
+            kept.any(|known| known.as_ptr() == Arc::as_ptr(picture))
+                || slots.iter().any(|slot| Arc::ptr_eq(&slot.picture, picture))
         };
         self.outputs.iter().filter(move |output| {
-            let picture = output.picture.as_ref();
-            output.starred
-                && output.saved.is_none()
-                && picture.is_some_and(|picture| !held(picture))
+            let picture = output.picture.as_ref().filter(|_| output.saved.is_none());
+            output.starred && picture.is_some_and(|p| output.is_joining() || !kept(p))
         })
     }
 
@@ -170,6 +169,7 @@ impl Session {
 
     /// Shows results that were kept with the document.
     pub(super) fn show_kept(&mut self, results: Vec<Kept>) {
+        let group = self.fresh_id();
         for kept in results {
             self.numbered = self.numbered.max(kept.number);
             let output = Output {
@@ -177,7 +177,7 @@ impl Session {
                 number: kept.number,
                 // Of no job that there is.
                 job: JobId(self.fresh_id()),
-                group: self.fresh_id(),
+                group,
                 level: None,
                 index: kept.output,
                 joint: kept.joint,

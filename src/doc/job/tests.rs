@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn spec() -> JobSpec {
+pub(crate) fn spec() -> JobSpec {
     let input = |role, kind| JobInput {
         role,
         kind,

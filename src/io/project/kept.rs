@@ -52,6 +52,9 @@ pub(super) struct KeptState {
     job: JobSpec,
 }
 
+/// The most results that are read: no artist stars as many, and each takes memory.
+const MOST: usize = 1000;
+
 /// Adds the pictures of results to the layers, hidden, and of their canvases what is not among them to `beside`.
 pub(super) fn state(
     kept: &[Kept],
@@ -60,20 +63,26 @@ pub(super) fn state(
 ) -> Vec<KeptState> {
     let mut states = Vec::with_capacity(kept.len());
     for (at, one) in kept.iter().enumerate() {
-        let base = one.base.as_ref().map(|base| {
-            let files = layers.iter().map(|layer| (&layer.file, &layer.picture));
-            let all = files.chain(beside.iter().map(|(file, picture)| (file, picture)));
-            let known = all.into_iter().find(|(_, known)| Arc::ptr_eq(known, base));
-            if let Some((file, _)) = known {
-                return file.clone();
-            }
-            let file = format!("inlay/canvas{at}.png");
-            beside.push((file.clone(), Arc::clone(base)));
+        // A result that was accepted is a layer already.
+        let file = file_of(layers, beside, &one.picture).unwrap_or_else(|| {
+            let file = format!("data/result{at}.png");
+            layers.push(Layer {
+                file: file.clone(),
+                name: format!("Result {}", one.number),
+                picture: Arc::clone(&one.picture),
+                visible: false,
+            });
             file
         });
-        let file = format!("data/result{at}.png");
+        let base = one.base.as_ref().map(|base| {
+            file_of(layers, beside, base).unwrap_or_else(|| {
+                let file = format!("inlay/canvas{at}.png");
+                beside.push((file.clone(), Arc::clone(base)));
+                file
+            })
+        });
         states.push(KeptState {
-            file: file.clone(),
+            file,
             number: one.number,
             base,
             output: one.output,
@@ -82,58 +91,72 @@ pub(super) fn state(
             map: one.map,
             job: (*one.spec).clone(),
         });
-        layers.push(Layer {
-            file,
-            name: format!("Result {}", one.number),
-            picture: Arc::clone(&one.picture),
-            visible: false,
-        });
     }
     states
+}
+
+/// The file that a picture has already.
+fn file_of(
+    layers: &[Layer],
+    beside: &[(String, Arc<Picture>)],
+    picture: &Arc<Picture>,
+) -> Option<String> {
+    let files = layers.iter().map(|layer| (&layer.file, &layer.picture));
+    let mut all = files.chain(beside.iter().map(|(file, picture)| (file, picture)));
+    all.find(|(_, known)| Arc::ptr_eq(known, picture))
+        .map(|(file, _)| file.clone())
 }
 
 /// Reads results; `known` are pictures that were read already. Those that can't be read are told in `warnings`: the
 /// document is worth more.
 pub(super) fn restored(
     archive: &mut Archive,
-    states: Vec<serde_json::Value>,
+    mut states: Vec<serde_json::Value>,
     mut known: Vec<(String, Arc<Picture>)>,
     path: &Path,
     warnings: &mut Vec<String>,
 ) -> Vec<Kept> {
+    states.truncate(MOST);
+    let mut picture = |file: &str| -> Result<Arc<Picture>, String> {
+        if let Some((_, picture)) = known.iter().find(|(name, _)| name == file) {
+            return Ok(Arc::clone(picture));
+        }
+        let picture = layer(archive, file, path).map_err(|error| error.to_string())?;
+        let picture = Arc::new(picture);
+        known.push((file.to_owned(), Arc::clone(&picture)));
+        Ok(picture)
+    };
     let mut kept = Vec::new();
     for state in states {
         let number = state["number"].as_u64().unwrap_or(0);
-        let mut picture = |file: &str| -> Result<Arc<Picture>, String> {
-            if let Some((_, picture)) = known.iter().find(|(name, _)| name == file) {
-                return Ok(Arc::clone(picture));
-            }
-            let picture = layer(archive, file, path).map_err(|error| error.to_string())?;
-            let picture = Arc::new(picture);
-            known.push((file.to_owned(), Arc::clone(&picture)));
-            Ok(picture)
-        };
         let read = serde_json::from_value::<KeptState>(state)
             .map_err(|error| format!("{error}: {}", path.display()))
-            .and_then(|state| {
-                let base = state.base.as_deref().map(&mut picture).transpose()?;
-                Ok(Kept {
-                    number: state.number,
-                    picture: picture(&state.file)?,
-                    base,
-                    spec: Arc::new(state.job),
-                    output: state.output,
-                    joint: state.joint,
-                    seed: state.seed,
-                    map: state.map,
-                })
-            });
-        match read {
-            Ok(one) => kept.push(one),
+            .and_then(|state| Ok((picture(&state.file)?, state)));
+        let (own, state) = match read {
+            Ok(read) => read,
             Err(why) => {
-                warnings.push(format!("result {number} is left out of the project: {why}"));
+                warnings.push(format!(
+                    "result {number} can't be read and goes when the project is saved: {why}"
+                ));
+                continue;
             }
-        }
+        };
+        let base = state.base.as_deref().map(&mut picture).transpose();
+        kept.push(Kept {
+            number: state.number,
+            picture: own,
+            base: base.unwrap_or_else(|why| {
+                warnings.push(format!(
+                    "result {number} can't be compared, its canvas can't be read: {why}"
+                ));
+                None
+            }),
+            spec: Arc::new(state.job),
+            output: state.output,
+            joint: state.joint,
+            seed: state.seed,
+            map: state.map,
+        });
     }
     kept
 }

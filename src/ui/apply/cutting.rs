@@ -50,7 +50,8 @@ impl Session {
     /// Whether what is being cut out still has a place here.
     pub(in crate::ui) fn wants(&self, cutting: &Cutting) -> bool {
         let has_place = |slot| {
-            let slot = self.document.slot(slot);
+            let is_object = self.document.purpose(slot) == Some(Purpose::Asset);
+            let slot = self.document.slot(slot).filter(|_| is_object);
             slot.is_some_and(|slot| Arc::ptr_eq(&slot.picture, &cutting.picture))
         };
         // What was asked for in a document that is closed says so in the end.
@@ -112,5 +113,60 @@ impl Session {
                 "nothing stands out in this picture: in a new project make it the canvas, paint over the object and choose Mask, Object from mask",
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doc::ControlKind;
+
+    #[test]
+    fn what_has_no_place_any_more_is_not_cut_out() {
+        let mut session = Session::default();
+        let picture = Arc::new(Picture::filled(9, 9, [1, 2, 3, 255]));
+        for purpose in [Purpose::Canvas, Purpose::Asset] {
+            let edit = Edit::AddSlot {
+                picture: Arc::clone(&picture),
+                name: "cup".into(),
+                source: None,
+                purpose: Some(purpose),
+            };
+            assert!(session.edit(edit));
+        }
+        let slot = session.document.slots()[1].id;
+        let cutting = Cutting {
+            which: session.project.which,
+            slot: Some(slot),
+            picture: Arc::clone(&picture),
+            mask: None,
+            name: "cup".into(),
+            asked: false,
+        };
+        assert!(session.wants(&cutting));
+        // Another picture or role, or none of it there.
+        let edits = [
+            Edit::ReplacePicture {
+                slot,
+                picture: Arc::new((*picture).clone()),
+                name: "lamp".into(),
+                source: None,
+            },
+            Edit::SetPurpose(slot, Some(Purpose::Control(ControlKind::Depth))),
+            Edit::RemoveSlot(slot),
+        ];
+        for edit in edits {
+            let before = session.document.clone();
+            assert!(session.edit(edit));
+            assert!(!session.wants(&cutting));
+            session.document = before;
+        }
+        // Of a document that is closed only what was asked for is told about.
+        session.project.which += 1;
+        assert!(!session.wants(&cutting));
+        assert!(session.wants(&Cutting {
+            asked: true,
+            ..cutting
+        }));
     }
 }

@@ -108,7 +108,11 @@ impl Session {
                 }
             }
             Action::CutOut(slot, asked) => self.cut_out(slot, asked, env),
-            Action::StopCutting(slot) => env.files.stop_cutting(|cutting| cutting.slot != slot),
+            Action::StopCutting(slot) => {
+                let which = self.project.which;
+                env.files
+                    .stop_cutting(|cutting| (cutting.which, cutting.slot) != (which, slot));
+            }
             Action::InsertWord(word) => self.insert = Some(word),
             Action::OpenProject(path) => self.request(Next::Open(path), env),
             Action::Answer(answer) => self.answer(answer, env),

@@ -327,7 +327,7 @@ impl Session {
         let (joint, seed) = (spec.joint, spec.seed);
         for index in 0..spec.outputs {
             for picture in 0..joint {
-                self.numbered += 1;
+                self.numbered = self.numbered.saturating_add(1);
                 let output = Output {
                     id: self.fresh_id(),
                     number: self.numbered,

@@ -46,7 +46,9 @@ impl Session {
         self.project.agreed = self.stakes();
         match answer {
             Answer::Save => {
+                // Both are in the file then.
                 self.project.agreed.changes = None;
+                self.project.agreed.results.clear();
                 self.save_project(false, env);
             }
             Answer::Discard => self.go_on(env),
@@ -125,7 +127,7 @@ impl Session {
                 }
                 self.project.saving = false;
                 self.project.saved = *document;
-                self.project.kept = results;
+                self.project.kept = results.iter().map(Arc::downgrade).collect();
                 self.name = stem_of(&path);
                 self.project.path = Some(path);
                 if std::mem::take(&mut self.project.again) {
@@ -163,7 +165,7 @@ impl Session {
     /// A project takes the document's place.
     fn open(&mut self, (document, results): (Document, Vec<Kept>), path: PathBuf, ours: bool) {
         self.replace_document(document.clone(), document, &stem_of(&path));
-        let pictures = results.iter().map(|kept| Arc::clone(&kept.picture));
+        let pictures = results.iter().map(|kept| Arc::downgrade(&kept.picture));
         self.project.kept = pictures.collect();
         self.show_kept(results);
         self.project.path = Some(path.clone()).filter(|_| ours);

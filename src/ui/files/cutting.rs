@@ -72,7 +72,9 @@ impl Files {
             }
             let picture = &*cutting.picture;
             let object = match (&cutting.mask, cutting.asked) {
-                (Some(mask), _) => cutout::object_in(picture, mask, &stop),
+                (Some(mask), _) => {
+                    cutout::object_in(picture, mask, &stop).map(|(object, _)| object)
+                }
                 (None, true) => cutout::object_of(picture, &stop).map(|(object, _)| object),
                 (None, false) => cutout::sure_object_of(picture, &stop),
             };
@@ -82,10 +84,12 @@ impl Files {
         });
     }
 
-    /// The slots of all that is being cut out, or is to be.
-    pub fn cutting(&self) -> Vec<Option<SlotId>> {
+    /// The slots of all that is being cut out, or is to be, for `which` of the session's documents.
+    pub fn cutting(&self, which: u64) -> Vec<Option<SlotId>> {
         let list = self.cuttings.list();
-        list.iter().map(|one| one.cutting.slot).collect()
+        let all = list.iter().map(|one| &one.cutting);
+        let own = all.filter(|cutting| cutting.which == which);
+        own.map(|cutting| cutting.slot).collect()
     }
 
     /// Stops cutting out what is not `wanted`.

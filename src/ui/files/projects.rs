@@ -1,6 +1,7 @@
 //! Projects: read, written, and the list of those that were opened last.
 
 use std::path::PathBuf;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, PoisonError};
 
 use super::{Arrived, Destination, Files, Outcome, PROJECT, remember, tell_loaded, with_extension};
@@ -8,6 +9,30 @@ use crate::doc::Document;
 use crate::io;
 use crate::io::project::Kept;
 use crate::ui::journal::Lost;
+
+/// That something is told of a project that is to be written, also if the thread can't be started or panics: the window waits
+/// for it.
+struct Promise {
+    /// `None` once it is kept.
+    sender: Option<SyncSender<Outcome>>,
+    which: u64,
+}
+
+impl Promise {
+    fn keep(mut self) {
+        self.sender = None;
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if let Some(sender) = &self.sender {
+            let why = "the project was not saved, save it again".to_owned();
+            // Never waits: this may be the window's own thread.
+            let _ = sender.try_send(Outcome::ProjectNotSaved(self.which, Some(why)));
+        }
+    }
+}
 
 impl Files {
     /// Lets the artist choose a project and reads it.
@@ -53,15 +78,21 @@ impl Files {
                 .add_filter("Projects", &[PROJECT])
                 .save_file()
         };
-        let turn = Arc::clone(&self.turn);
+        let writer = Arc::clone(&self.writer);
+        let promise = Promise {
+            sender: Some(self.sender.clone()),
+            which,
+        };
         self.write_where("save project", path, ask, move |path, tell| {
             let Some(path) = path.map(|path| with_extension(path, PROJECT)) else {
+                promise.keep();
                 return tell(Outcome::ProjectNotSaved(which, None));
             };
             let written = {
-                let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-                io::project::write(&path, &document, &results)
+                let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+                writer.write(&path, &document, &results)
             };
+            promise.keep();
             tell(match written {
                 Ok(()) => {
                     let results = results.into_iter().map(|kept| kept.picture).collect();
@@ -76,13 +107,13 @@ impl Files {
     pub fn recover(&mut self, lost: Lost) {
         self.errand("recover", move |tell| match io::project::open(&lost.file) {
             Ok(opened) => {
+                let mut warnings = opened.warnings;
+                let results = lost.results(&opened.document, &mut warnings);
                 let document = Box::new(opened.document);
                 tell(Outcome::Arrived(Arrived::Recovered(
-                    document,
-                    opened.results,
-                    lost,
+                    document, results, lost,
                 )));
-                for warning in opened.warnings {
+                for warning in warnings {
                     tell(Outcome::Warning(warning));
                 }
             }

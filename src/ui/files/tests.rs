@@ -171,9 +171,12 @@ fn objects_are_cut_out_in_turn_and_what_is_stopped_has_no_outcome() {
         });
     }
     let some = |at: usize| Some(slots[at]);
-    assert_eq!(files.cutting(), [some(0), some(1), some(2)]);
+    assert_eq!(files.cutting(0), [some(0), some(1), some(2)]);
     files.stop_cutting(|cutting| cutting.slot != some(1));
-    assert_eq!(files.cutting(), [some(0), some(2)]);
+    assert_eq!(files.cutting(0), [some(0), some(2)]);
+    thread::sleep(Duration::from_millis(100));
+    assert!(files.poll().is_none());
+    assert!(files.cutting(1).is_empty());
     drop(held);
     let mut told: Vec<_> = (0..2)
         .map(|_| match wait(&mut files) {
@@ -186,5 +189,5 @@ fn objects_are_cut_out_in_turn_and_what_is_stopped_has_no_outcome() {
     while !files.is_idle() {
         thread::sleep(Duration::from_millis(1));
     }
-    assert!(files.poll().is_none() && files.cutting().is_empty());
+    assert!(files.poll().is_none() && files.cutting(0).is_empty());
 }
