@@ -465,6 +465,19 @@ fn damaged_headers_are_refused_without_harm() {
     many.extend(3u32.to_le_bytes());
     many.extend([0xff; 16]);
     check("many.gguf", &many);
+    // More elements than anything has, of types that are never read: their products would not be numbers.
+    let huge =
+        br#"{"a":{"dtype":"I64","shape":[4294967296,4294967296,4294967296],"data_offsets":[0,0]}}"#;
+    let mut odd = (huge.len() as u64).to_le_bytes().to_vec();
+    odd.extend(huge);
+    check("odd.safetensors", &odd);
+    let mut odd = gguf("a", 99, 288);
+    let place = odd
+        .windows(8)
+        .rposition(|w| w == 256u64.to_le_bytes())
+        .unwrap();
+    odd[place..place + 16].fill(0x7f);
+    check("odd.gguf", &odd);
     let full = gguf("single_stream_modulation.lin.weight", 12, 288);
     for length in 4..full.len() {
         let path = folder.path().join("part.gguf");

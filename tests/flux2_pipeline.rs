@@ -13,11 +13,11 @@ use flux2::{Goldens, check, comfy, folder, none};
 use inlay::doc::job::MaskedMode;
 use inlay::doc::{Level, Picture, Role};
 use inlay::engine::{Loader, ModelLoader, ModelSource};
-use inlay::model::DeviceKind;
 use inlay::model::flux2::{
     Compute, Estimate, Files, Klein, KleinRequest, KleinStats, MemoryOf, Reference, Residency,
     TextEncoder, Transformer, is_flux2, unfolded,
 };
+use inlay::model::{DeviceKind, ModelError};
 use inlay::pipeline::event::JobEvent;
 use inlay::pipeline::flux2::Flux2Generator;
 use inlay::pipeline::generator::{Branch, Cancel, Generator};
@@ -140,6 +140,47 @@ fn what_does_not_change_is_computed_once() {
     let (again, counts) = step(&mut klein, &first, 0.7);
     assert_eq!(counts, [0; 6]);
     assert_eq!(flux2::differences(&velocity, &again), 0.0);
+}
+
+#[test]
+fn what_does_not_fit_the_request_is_refused() {
+    let g = Goldens::load();
+    let mut klein = klein(Residency::All);
+    let noise = unfolded(&g["noise"]).unwrap();
+    let good = request(&g, "A red cup");
+    let refused = |klein: &mut Klein, request: &KleinRequest| {
+        let error = klein.prepare(request, false, &none).unwrap_err();
+        assert!(matches!(error, ModelError::Input(_)), "{error}");
+        // And what was prepared before is not what is gone on with.
+        assert!(klein.velocity(&noise, 0.7, true, &none).is_err());
+    };
+    for (width, height) in [
+        (0, good.height),
+        (good.width + 8, good.height),
+        (good.width, 0),
+    ] {
+        klein.prepare(&good, false, &none).unwrap();
+        let sides = KleinRequest {
+            width,
+            height,
+            ..good.clone()
+        };
+        refused(&mut klein, &sides);
+        let mut reference = good.clone();
+        (
+            reference.references[0].width,
+            reference.references[0].height,
+        ) = (width, height);
+        klein.prepare(&good, false, &none).unwrap();
+        refused(&mut klein, &reference);
+    }
+    klein.prepare(&good, false, &none).unwrap();
+    assert!(klein.velocity(&noise, 0.7, true, &none).is_ok());
+    // As many cells, and another shape.
+    let turned = noise.transpose(2, 3).unwrap().contiguous().unwrap();
+    assert_ne!(turned.dims(), noise.dims());
+    let error = klein.velocity(&turned, 0.7, true, &none).unwrap_err();
+    assert!(matches!(error, ModelError::Input(_)), "{error}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use candle_core::{DType, Device, Tensor};
 use inlay::doc::{ControlKind, Level, Role};
 use inlay::model::{
-    AttentionKind, Content, Grid, ImageInput, Kernels, OutputBasis, PREVIEW_CHANNELS,
+    AttentionKind, Content, Grid, ImageInput, Kernels, ModelError, OutputBasis, PREVIEW_CHANNELS,
     PreviewDecoder, Source, Transformer, UniReal, embedded,
 };
 
@@ -101,6 +101,28 @@ fn text_encoder() {
             .unwrap();
         check(&format!("text.{i}.out"), &encoded, &g, 1e-5);
     }
+}
+
+#[test]
+fn the_autoencoder_refuses_other_shapes() {
+    let model = model(AttentionKind::Cached);
+    let zeros = |shape: (usize, usize, usize, usize)| {
+        Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap()
+    };
+    let channels = model.config().autoencoder.latent_channels;
+    for shape in [
+        (1, 3, 30, 32),
+        (1, 3, 32, 30),
+        (1, 2, 32, 32),
+        (1, 4, 32, 32),
+    ] {
+        let encoded = model.autoencoder().encode(&zeros(shape), &|| false);
+        let error = encoded.unwrap_err();
+        assert!(matches!(error, ModelError::Input(_)), "{shape:?}: {error}");
+    }
+    let other = zeros((1, channels + 1, 4, 4));
+    let error = model.autoencoder().decode(&other, &|| false).unwrap_err();
+    assert!(matches!(error, ModelError::Input(_)), "{error}");
 }
 
 #[test]

@@ -277,6 +277,43 @@ fn shadow_is_as_strong_as_the_artist_wants_and_objects_stay_as_they_are() {
 }
 
 #[test]
+fn objects_are_as_bright_as_the_artist_wants_and_the_ground_stays_as_it_is() {
+    for job in [on_grain(insertion()), collage()] {
+        let with = |brightness: f32, relight: f32| {
+            let mut job = job.clone();
+            job.spec.blend.brightness = brightness;
+            job.spec.blend.relight = relight;
+            outputs(&job, &mut toy(true, [0.5, 0.8, 0.0])).remove(0)
+        };
+        for relight in [1.0, 0.0] {
+            let once = with(1.0, relight);
+            let joining = once.joining.unwrap();
+            for brightness in [0.5, 1.5] {
+                let made = with(brightness, relight).picture;
+                for (x, y) in (0..SIZE.1).flat_map(|y| (0..SIZE.0).map(move |x| (x, y))) {
+                    let (before, now) = (once.picture.pixel(x, y), made.pixel(x, y));
+                    if (50..78).contains(&x) && (34..62).contains(&y) {
+                        for c in 0..3 {
+                            let wanted = (f32::from(before[c]) * brightness).round().min(255.0);
+                            assert_eq!(f32::from(now[c]), wanted, "{x} {y}");
+                        }
+                    } else if !(46..82).contains(&x) || !(30..66).contains(&y) {
+                        assert_eq!(now, before, "{x} {y}");
+                    }
+                }
+                let blend = BlendSpec {
+                    brightness,
+                    relight,
+                    ..BlendSpec::default()
+                };
+                let again = joining.joined(&blend, &Cancel::default()).unwrap();
+                assert_eq!(again, *made);
+            }
+        }
+    }
+}
+
+#[test]
 fn what_goes_takes_its_shadow_along_beyond_the_region() {
     let canvas = Picture::filled(SIZE.0, SIZE.1, [100, 100, 100, 255]);
     let job = with_picture(words("Remove IMG2 from IMG1."), Role::Canvas, canvas);

@@ -160,6 +160,9 @@ pub struct JoinArgs {
     /// How far objects take on the light that was found, 0 to 1; at 0 they keep their own colours
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     pub relight: Option<f32>,
+    /// How bright objects are, 0.25 to 3; at 1 as found
+    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
+    pub brightness: Option<f32>,
     /// How strongly the light that was found changes the ground (shadow, light, reflection), 0 to 3; at 1 as found
     #[arg(long, value_name = "STRENGTH", allow_negative_numbers = true)]
     pub shadow: Option<f32>,
@@ -182,6 +185,7 @@ impl JoinArgs {
             feather: self.feather.unwrap_or(usual.feather),
             grow: self.grow.unwrap_or(usual.grow),
             relight: self.relight.unwrap_or(usual.relight),
+            brightness: self.brightness.unwrap_or(usual.brightness),
             shadow: self.shadow.unwrap_or(usual.shadow),
             cast: self.cast.unwrap_or(usual.cast),
             colour_match: !self.no_colour_match,

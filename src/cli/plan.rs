@@ -382,13 +382,14 @@ mod tests {
             parsed("--prompt x").unwrap().spec.blend,
             BlendSpec::default()
         );
-        let told = "--prompt x --feather 0.1 --grow -0.05 --relight 0.5 --shadow 1.5 --cast 0 --no-colour-match --no-detail";
+        let told = "--prompt x --feather 0.1 --grow -0.05 --relight 0.5 --brightness 0.8 --shadow 1.5 --cast 0 --no-colour-match --no-detail";
         let blend = BlendSpec {
             feather: 0.1,
             grow: -0.05,
             colour_match: false,
             keep_detail: false,
             relight: 0.5,
+            brightness: 0.8,
             shadow: 1.5,
             cast: 0.0,
         };

@@ -87,7 +87,7 @@ pub fn run(args: &RerunArgs) -> Result<(), CliError> {
 
 /// What can be set, for messages.
 const KEYS: &str = "seed, steps, outputs, joint, prompt, context, guidance_text, guidance_image, solver, level, \
-                    size, feather, grow, colour_match, keep_detail, relight, shadow, cast, mode, strength";
+                    size, feather, grow, colour_match, keep_detail, relight, brightness, shadow, cast, mode, strength";
 
 /// Changes one thing of a recipe, and gives its name.
 fn set(spec: &mut JobSpec, change: &str) -> Result<String, CliError> {
@@ -129,6 +129,7 @@ fn set(spec: &mut JobSpec, change: &str) -> Result<String, CliError> {
         "colour_match" => spec.blend.colour_match = parse(&key, value)?,
         "keep_detail" => spec.blend.keep_detail = parse(&key, value)?,
         "relight" => spec.blend.relight = parse(&key, value)?,
+        "brightness" => spec.blend.brightness = parse(&key, value)?,
         "shadow" => spec.blend.shadow = parse(&key, value)?,
         "cast" => spec.blend.cast = parse(&key, value)?,
         "mode" => spec.masked.mode = Some(parse_mode(value)?),

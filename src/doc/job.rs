@@ -133,6 +133,13 @@ pub struct BlendSpec {
         skip_serializing_if = "BlendSpec::is_full"
     )]
     pub relight: f32,
+    /// How bright pasted objects are, as a factor, [`BlendSpec::BRIGHTNESS`]: a model can hardly know whether a thing is dark or
+    /// in the dark.
+    #[serde(
+        default = "BlendSpec::full",
+        skip_serializing_if = "BlendSpec::is_full"
+    )]
+    pub brightness: f32,
     /// How strongly the light that the model found changes the ground (shadow, light, reflection), 0 to
     /// [`BlendSpec::MOST_SHADOW`]: at 0 not at all, at 1 as found, at 2 as if it came twice.
     #[serde(
@@ -147,6 +154,8 @@ pub struct BlendSpec {
 }
 
 impl BlendSpec {
+    /// The least and the largest [`BlendSpec::brightness`].
+    pub const BRIGHTNESS: std::ops::RangeInclusive<f32> = 0.25..=3.0;
     /// The strongest [`BlendSpec::shadow`].
     pub const MOST_SHADOW: f32 = 3.0;
 
@@ -178,6 +187,7 @@ impl Default for BlendSpec {
             colour_match: true,
             keep_detail: true,
             relight: Self::full(),
+            brightness: Self::full(),
             shadow: Self::full(),
             cast: Self::full(),
         }
@@ -447,6 +457,8 @@ impl JobSpec {
         in_range("the feather", self.blend.feather, 0.0, 1.0)?;
         in_range("the growth of what is joined", self.blend.grow, -1.0, 1.0)?;
         in_range("the relighting", self.blend.relight, 0.0, 1.0)?;
+        let (least, most) = BlendSpec::BRIGHTNESS.into_inner();
+        in_range("the brightness", self.blend.brightness, least, most)?;
         in_range("the shadow", self.blend.shadow, 0.0, BlendSpec::MOST_SHADOW)?;
         in_range("the shadow beyond the region", self.blend.cast, 0.0, 1.0)?;
         if let Some(strength) = self.masked.strength {

@@ -160,6 +160,13 @@ impl Embedding {
 
     /// A picture's tokens, `[tokens, width]`.
     pub fn image_tokens(&self, image: &ImageInput) -> Result<Tensor> {
+        if image.index >= self.max_inputs {
+            return Err(ModelError::Input(format!(
+                "there is no IMG{} for this model, which takes {} pictures: use fewer",
+                image.index + 1,
+                self.max_inputs
+            )));
+        }
         let mut constant = (self.index.get(image.index)? + self.role.get(image.role.index())?)?;
         if let Some(kind) = image.kind {
             constant = (constant + self.control.get(kind.index())?)?;

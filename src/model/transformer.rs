@@ -9,7 +9,7 @@ use candle_core::{Device, Tensor};
 
 use super::config::{AttentionKind, Config, Prediction, TIME_FEATURES, TransformerConfig};
 use super::embed::{Content, Embedding, ImageInput, unpatchify};
-use super::error::{Result, check_cancel};
+use super::error::{ModelError, Result, check_cancel};
 use super::ops::{self, Attendable, HeadSplit, Heads, Kernels, Linear, Swiglu};
 use super::rope::{self, Grid, Rope};
 use super::weights::{Reader, TRANSFORMER_FILE, Tensors};
@@ -229,6 +229,14 @@ impl Transformer {
         grid: Option<Grid>,
         cancel: &dyn Fn() -> bool,
     ) -> Result<Segment> {
+        if let Some((rows, columns)) = grid
+            && tokens.dim(0)? != rows * columns
+        {
+            return Err(ModelError::Input(format!(
+                "{} tokens are no picture of {columns} × {rows}",
+                tokens.dim(0)?
+            )));
+        }
         let rope = grid
             .map(|grid| {
                 Rope::new(
@@ -337,6 +345,11 @@ impl Transformer {
         frame: Grid,
         joint: usize,
     ) -> Result<OutputBasis> {
+        if joint == 0 {
+            return Err(ModelError::Input(
+                "an output has at least one picture".into(),
+            ));
+        }
         let mut base = None;
         for image in images.iter().filter(|_| self.deviation.is_some()) {
             let starts = image.role == Role::Canvas || image.kind == Some(ControlKind::Placement);

@@ -11,7 +11,7 @@ use super::light::Light;
 use super::prepare::Region;
 use super::read::rgb;
 use super::resample::{Window, resampled};
-use crate::doc::Picture;
+use crate::doc::{Picture, Plane};
 
 /// The canvas as far as the job is concerned.
 pub(super) struct CanvasPart {
@@ -27,6 +27,8 @@ pub(super) struct CanvasPart {
     pub own: Option<Arc<Picture>>,
     /// The collage with its ground in the light it came in; `None` if the model gave it no other.
     pub flat: Option<Arc<Picture>>,
+    /// How far objects cover each pixel of the crop; `None` if the model gave them no light.
+    pub cover: Option<Arc<Plane>>,
     /// The collage is in the model's light.
     pub lit: bool,
     /// What that light does to the ground around.
@@ -43,6 +45,9 @@ impl CanvasPart {
     pub fn lay(&mut self, laid: &Laid, size: (u32, u32), cover: Cover) {
         let picture = |values: &[f32]| Arc::new(opaque(values, size.0, size.1));
         self.own = laid.own.as_deref().map(picture);
+        self.cover = (laid.own.as_ref())
+            .and_then(|_| plane(&laid.cover, size))
+            .map(Arc::new);
         self.flat = laid.flat.as_deref().map(picture);
         self.collage = Some((picture(&laid.values), cover));
     }
@@ -78,6 +83,12 @@ impl CanvasPart {
             collage,
         })
     }
+}
+
+/// Values in 0..1 as a plane.
+fn plane(values: &[f32], (width, height): (u32, u32)) -> Option<Plane> {
+    let bytes = values.iter().map(|v| (v * 255.0).round() as u8);
+    Plane::from_values(width, height, bytes.collect())
 }
 
 /// An opaque picture of the crop's size at the model's: RGB in 0..1.

@@ -60,7 +60,7 @@ pub(super) fn add_collage(
     if let Some(at) = job.spec.inputs.iter().position(placement) {
         go_on(cancel)?;
         let mut values = given_collage(&job.pictures[at], &part.picture, frame.crop);
-        let (mut own, mut flat) = (None, None);
+        let (mut own, mut flat, mut full_cover) = (None, None, Vec::new());
         let image = &mut inputs.images[at];
         let cover = unlike(&image.values, &part.rgb);
         let cover = match light(&image.values, &cover)? {
@@ -79,6 +79,7 @@ pub(super) fn add_collage(
                 flat = in_light(&light.on_objects_alone());
                 light.on_unknown(&mut values, &ground, &whole, full);
                 part.light(&light, &cover, frame);
+                full_cover = whole;
                 Cover::Objects(cover)
             }
         };
@@ -86,7 +87,7 @@ pub(super) fn add_collage(
             values,
             own,
             flat,
-            cover: Vec::new(),
+            cover: full_cover,
         };
         part.lay(&laid, (width, height), cover);
         return Ok(());

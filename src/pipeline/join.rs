@@ -39,6 +39,8 @@ pub(super) struct Made {
     pub own: Option<Arc<Own>>,
     /// The collage with its ground in the light it came in; `None` if the model gave it no other.
     pub flat: Option<Arc<Picture>>,
+    /// How far objects cover each pixel of the crop; `None` if nothing was laid in and lit.
+    pub cover: Option<Arc<Plane>>,
     /// What the light that the model found does to the ground around the region.
     pub cast: Option<Arc<Cast>>,
 }
@@ -64,6 +66,9 @@ impl Made {
     ) -> Result<Picture, Stopped> {
         let place = (canvas, crop);
         let mut joined = self.relit(place, alpha, blend, colour, cancel)?;
+        if let Some(cover) = self.cover.as_deref().filter(|_| blend.brightness != 1.0) {
+            brighten(&mut joined, crop, (alpha, cover), blend.brightness);
+        }
         if blend.shadow != 1.0
             && let (Some(lit), Some(flat)) = (&self.collage, &self.flat)
         {
@@ -103,6 +108,7 @@ impl Made {
             collage: Some(Arc::clone(&own.collage)),
             own: None,
             flat: None,
+            cover: None,
             cast: None,
         };
         let none = ColourMatch::none();
@@ -131,6 +137,28 @@ impl Made {
             None => Layer::Plain(&self.generated),
         };
         composite(canvas, crop, layer, alpha, colour, cancel)
+    }
+}
+
+/// Makes what covers the crop of a joined picture, where it shows, so many times as bright; both planes are of the crop's size.
+fn brighten(joined: &mut Picture, crop: CropRect, (alpha, cover): (&Plane, &Plane), factor: f32) {
+    let (width, stride) = (crop.width as usize, joined.width() as usize);
+    let rows = alpha
+        .values()
+        .chunks_exact(width)
+        .zip(cover.values().chunks_exact(width));
+    for (y, (alpha, cover)) in rows.enumerate() {
+        let start = 4 * ((crop.y as usize + y) * stride + crop.x as usize);
+        let pixels = joined.pixels_mut()[start..start + 4 * width].chunks_exact_mut(4);
+        for ((pixel, alpha), cover) in pixels.zip(alpha).zip(cover) {
+            let share = f32::from(*alpha) * f32::from(*cover) / (255.0 * 255.0);
+            if share > 0.0 {
+                let factor = 1.0 + share * (factor - 1.0);
+                for value in &mut pixel[..3] {
+                    *value = (f32::from(*value) * factor).round().min(255.0) as u8;
+                }
+            }
+        }
     }
 }
 
@@ -276,6 +304,7 @@ mod tests {
                 collage: None,
                 own: None,
                 flat: None,
+                cover: None,
                 cast: None,
                 generated,
             },

@@ -136,6 +136,7 @@ pub(super) fn prepare(
                 collage: None,
                 own: None,
                 flat: None,
+                cover: None,
                 lit: false,
                 cast: None,
             };

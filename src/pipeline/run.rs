@@ -462,6 +462,7 @@ impl<'a> Stage<'a> {
                         grain: self.grain,
                         collage: canvas.collage().cloned(),
                         flat: canvas.flat.clone(),
+                        cover: canvas.cover.clone(),
                         cast: canvas.cast.clone(),
                         generated: rgb,
                     };

@@ -87,6 +87,13 @@ fn controls(
             percent(ui, "Relight", &mut blend.relight, 0.0..=100.0).on_hover_text(tip);
             ui.end_row();
         }
+        if offered.relight {
+            let tip = "How bright the object is; 100 % is as found";
+            let (least, most) = BlendSpec::BRIGHTNESS.into_inner();
+            let range = 100.0 * least..=100.0 * most;
+            percent(ui, "Brightness", &mut blend.brightness, range).on_hover_text(tip);
+            ui.end_row();
+        }
         if offered.shadow {
             let tip = "How strongly the light that was found changes the ground: shadow, light and reflection; at 0 the \
                        ground stays as it is, at 100 % it is as found";

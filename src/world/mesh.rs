@@ -62,6 +62,26 @@ pub enum MeshError {
     Empty,
 }
 
+/// Whether indices and texture coordinates are of the types that the format allows: the reader panics at others.
+fn is_readable(primitive: &gltf::Primitive<'_>) -> bool {
+    use gltf::accessor::DataType;
+    let indices = primitive.indices().map(|accessor| accessor.data_type());
+    let uvs = primitive.get(&gltf::Semantic::TexCoords(0));
+    matches!(
+        indices,
+        None | Some(DataType::U8 | DataType::U16 | DataType::U32)
+    ) && matches!(
+        uvs.map(|accessor| accessor.data_type()),
+        None | Some(DataType::U8 | DataType::U16 | DataType::F32)
+    )
+}
+
+/// Whether a picture is in the file itself, and says what it is: the reader panics at others.
+fn is_inside(gltf: &gltf::Gltf, image: usize) -> bool {
+    let image = gltf.as_json().images.get(image);
+    image.is_some_and(|image| image.buffer_view.is_some() && image.mime_type.is_some())
+}
+
 impl Mesh {
     /// A mesh from a GLB file's bytes.
     ///
@@ -72,7 +92,12 @@ impl Mesh {
         let blob = gltf.blob.as_deref().unwrap_or(&[]);
         let mut mesh = Mesh::empty(false);
         let mut textures: Vec<Option<Arc<Texture>>> = vec![None; gltf.images().count()];
-        for primitive in gltf.meshes().flat_map(|m| m.primitives()) {
+        let triangles = |p: &gltf::Primitive<'_>| p.mode() == gltf::mesh::Mode::Triangles;
+        let primitives = gltf.meshes().flat_map(|mesh| mesh.primitives());
+        for primitive in primitives.filter(triangles) {
+            if !is_readable(&primitive) {
+                continue;
+            }
             let reader = primitive.reader(|_| Some(blob));
             let Some(positions) = reader.read_positions() else {
                 continue;
@@ -109,6 +134,7 @@ impl Mesh {
                     let image = info.texture().source();
                     let slot = image.index();
                     if textures[slot].is_none()
+                        && is_inside(&gltf, slot)
                         && let gltf::image::Source::View { view, .. } = image.source()
                         && let Some(data) = blob.get(view.offset()..view.offset() + view.length())
                     {

@@ -293,6 +293,18 @@ fn objects_are_relit_wholly_unless_the_artist_says_how_far() {
 }
 
 #[test]
+fn objects_are_as_bright_as_found_unless_the_artist_says_how_bright() {
+    let mut spec = spec();
+    let text = serde_json::to_string(&spec).unwrap();
+    assert!(!text.contains("brightness"), "{text}");
+    spec.blend.brightness = 1.5;
+    let text = serde_json::to_string(&spec).unwrap();
+    assert_eq!(serde_json::from_str::<JobSpec>(&text).unwrap(), spec);
+    let dark = sentence(|job| job.spec.blend.brightness = 0.0);
+    assert_eq!(dark, "the brightness is 0: use 0.25 to 3");
+}
+
+#[test]
 fn shadows_are_as_found_unless_the_artist_says_how_strong() {
     let mut spec = spec();
     let text = serde_json::to_string(&spec).unwrap();

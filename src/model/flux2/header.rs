@@ -15,6 +15,9 @@ const MAX_HEADER: u64 = 64 << 20;
 /// The most tensors a file may hold.
 const MAX_TENSORS: u64 = 65_536;
 
+/// The most elements a tensor may have; the largest real ones have some thousand million.
+const MAX_ELEMENTS: u64 = 1 << 40;
+
 /// How a file keeps its tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Container {
@@ -189,12 +192,17 @@ fn read_some(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
     Ok(filled)
 }
 
+/// How many elements a tensor of this shape has, if there can be as many: sums of them never overflow.
+fn count_of(shape: &[usize]) -> Option<u64> {
+    let product = |n: u64, d: &usize| n.checked_mul(*d as u64);
+    let count = shape.iter().try_fold(1, product)?;
+    (count <= MAX_ELEMENTS).then_some(count)
+}
+
 /// Size in bytes of a tensor, if its shape fits its type.
 fn size_of(element: Element, shape: &[usize]) -> Option<u64> {
     let (block, bytes) = element.block()?;
-    let count = shape
-        .iter()
-        .try_fold(1u64, |n, &d| n.checked_mul(d as u64))?;
+    let count = count_of(shape)?;
     let last = shape.last().copied().unwrap_or(1);
     (last.is_multiple_of(block)).then_some(())?;
     (count / block as u64).checked_mul(bytes as u64)
@@ -254,6 +262,7 @@ fn safetensors_entry(
     let [from, to] = numbers("data_offsets").ok_or_else(bad)?[..] else {
         return Err(bad());
     };
+    count_of(&shape).ok_or_else(bad)?;
     if from > to || to > data {
         return Err("its data lie outside of the file".into());
     }
@@ -411,6 +420,9 @@ fn gguf(path: &Path, mut file: File, length: u64) -> Result<Header> {
         let offset = start.saturating_add(offset);
         let bytes = match (element.block(), size_of(element, &shape)) {
             (Some(_), Some(bytes)) => bytes,
+            (Some(_), None) | (None, None) if count_of(&shape).is_none() => {
+                return Err(damaged(path, format!("{name}: its shape makes no sense")));
+            }
             (Some(_), None) => {
                 return Err(damaged(
                     path,

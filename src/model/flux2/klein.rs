@@ -351,12 +351,18 @@ impl Klein {
         guided: bool,
         cancel: &dyn Fn() -> bool,
     ) -> Result<()> {
+        // What was prepared before is not what is asked for now.
+        self.current = None;
         let grid = |width: u32, height: u32| {
             (
                 height as usize / TOKEN_PIXELS,
                 width as usize / TOKEN_PIXELS,
             )
         };
+        check_sides(request.width, request.height)?;
+        for reference in &request.references {
+            check_sides(reference.width, reference.height)?;
+        }
         let cut = self.prompt(&request.text, cancel)?.cut;
         if cut > 0 {
             self.warnings.push(format!(
@@ -436,6 +442,14 @@ impl Klein {
         cancel: &dyn Fn() -> bool,
     ) -> Result<Tensor> {
         let (rows, columns) = current.grids[0];
+        let (_, _, high, wide) = z.dims4()?;
+        if (high, wide) != (2 * rows, 2 * columns) {
+            return Err(ModelError::Input(format!(
+                "the latent has {wide} × {high} cells and the request {} × {}",
+                2 * columns,
+                2 * rows
+            )));
+        }
         let prompt = if with_text { current.text.as_str() } else { "" };
         let text = self.embedded_text(prompt, cancel)?;
         let references = self.embedded_references(&current.references, cancel)?;
@@ -539,8 +553,20 @@ impl Klein {
     }
 }
 
+/// Refuses sides that are no whole tokens.
+fn check_sides(width: u32, height: u32) -> Result<()> {
+    let fits = |side: u32| side > 0 && (side as usize).is_multiple_of(TOKEN_PIXELS);
+    if fits(width) && fits(height) {
+        return Ok(());
+    }
+    Err(ModelError::Input(format!(
+        "{width} × {height} pixels are no multiples of {TOKEN_PIXELS}: choose another size"
+    )))
+}
+
 /// Interleaved RGB in 0..1 as a picture `[1, 3, H, W]` in −1..1.
 fn pixels(rgb: &[f32], width: u32, height: u32, device: &Device) -> Result<Tensor> {
+    check_sides(width, height)?;
     let (w, h) = (width as usize, height as usize);
     if rgb.len() != w * h * 3 {
         return Err(ModelError::Input(format!(

@@ -46,7 +46,8 @@ impl TransformerConfig {
         let doubles = archive.count(|n| names.double(n, Stream::Image).mlp_out);
         let singles = archive.count(|n| names.single(n).1);
         let (_, both) = two(&names.single(0).1)?;
-        if head_dim == 0 || !head_dim.is_multiple_of(8) || !width.is_multiple_of(head_dim) {
+        let splits = head_dim > 0 && head_dim.is_multiple_of(8) && width.is_multiple_of(head_dim);
+        if !splits || width == 0 {
             return Err(archive.wrong(
                 &img_in,
                 &format!("its {width} rows do not split into heads of {head_dim}"),

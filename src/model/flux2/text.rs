@@ -138,6 +138,7 @@ impl TextEncoderConfig {
             && q.is_multiple_of(head_dim)
             && k.is_multiple_of(head_dim)
             && k > 0
+            && q > 0
             && q.is_multiple_of(k);
         if !fits {
             return Err(archive.wrong(&q_norm, "the heads around it make no sense"));

@@ -7,12 +7,14 @@ mod plain;
 use candle_core::Tensor;
 
 use super::config::LightConfig;
-use super::error::Result;
+use super::error::{ModelError, Result};
 use super::ops::Kernels;
 use super::weights::{LIGHT_FILE, Reader, Tensors};
 
 /// Channels of what it looks at: canvas, collage, cover, masks.
 const CHANNELS: usize = 8;
+/// Sides of what it looks at are multiples of this.
+const STEP: usize = 16;
 /// Pixels per cell of the coarse grid along a side.
 pub const LIGHT_CELL: usize = 8;
 /// No factor is beyond e to the power of this, either way.
@@ -51,8 +53,15 @@ impl LightModel {
     /// of 16.
     ///
     /// # Errors
-    /// If the device fails, or `cancel` says so.
+    /// [`ModelError::Input`] for other shapes; if the device fails, or `cancel` says so.
     pub fn light(&self, input: &Tensor, cancel: &dyn Fn() -> bool) -> Result<LightMaps> {
+        let (channels, height, width) = input.dims3()?;
+        if channels != CHANNELS || !height.is_multiple_of(STEP) || !width.is_multiple_of(STEP) {
+            return Err(ModelError::Input(format!(
+                "a collage of {width} × {height} pixels and {channels} channels can't be lit: {CHANNELS} channels and \
+                 sides that are multiples of {STEP} can"
+            )));
+        }
         match &self.0 {
             Form::Plain(net) => net.light(input, cancel),
             Form::Fused(net) => net.light(input, cancel),

@@ -315,6 +315,23 @@ fn names_tell_heights() {
 }
 
 #[test]
+fn odd_meshes_are_refused_and_never_panic() {
+    // Each is as long as what it takes the place of.
+    for (what, odd) in [
+        ("\"componentType\":5123", "\"componentType\":5122"),
+        ("\"componentType\":5123", "\"componentType\":5126"),
+        ("\"indices\":2,", "\"mode\":1,   "),
+        ("\"indices\":2,", "\"mode\":0,   "),
+    ] {
+        let mut bytes = cube();
+        let places = bytes.windows(what.len());
+        let place = places.clone().position(|w| w == what.as_bytes()).unwrap();
+        bytes[place..place + odd.len()].copy_from_slice(odd.as_bytes());
+        assert!(Mesh::from_glb(&bytes).is_err(), "{odd}");
+    }
+}
+
+#[test]
 fn glass_is_where_it_is_however_faint() {
     let mut mesh = Mesh::from_glb(&cube()).unwrap();
     let (_dir, pack) = pack(Split::Train);
