@@ -99,6 +99,9 @@ pub struct EvalArgs {
     /// How much of the shadow and the reflection falls beyond the region, 0 to 1
     #[arg(long, value_name = "SHARE", value_parser = console::share, allow_negative_numbers = true, default_value_t = 1.0)]
     pub cast: f32,
+    /// How strongly the light that was found changes the ground, 0 to 3
+    #[arg(long, value_name = "STRENGTH", value_parser = console::strength, allow_negative_numbers = true, default_value_t = 1.0)]
+    pub shadow: f32,
     /// Give the model a case's own collage, in which the object mostly stands as in the true picture, rather than let
     /// the program make one of the mask
     #[arg(long)]
@@ -258,6 +261,7 @@ fn settings(args: &EvalArgs, generator: &UniRealGenerator) -> Settings {
             colour_match: !args.no_colour_match,
             keep_detail: !args.no_detail,
             cast: args.cast,
+            shadow: args.shadow,
             ..BlendSpec::default()
         },
         cut_out: !args.whole_assets,

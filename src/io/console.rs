@@ -4,7 +4,7 @@ use std::io::{Write, stderr};
 use std::path::PathBuf;
 
 use super::names;
-use crate::doc::job::MAX_GUIDANCE;
+use crate::doc::job::{BlendSpec, MAX_GUIDANCE};
 
 /// Sides of generated pictures, in pixels.
 const SIDES: std::ops::RangeInclusive<usize> = 32..=512;
@@ -48,6 +48,14 @@ pub fn whole(text: &str) -> Result<u64, Misuse> {
     text.trim()
         .parse()
         .map_err(|_| Misuse(format!("use a whole number from 0 to {}", u64::MAX)))
+}
+
+/// How strongly light changes the ground.
+///
+/// # Errors
+/// [`Misuse`] for what is no number from 0 to [`BlendSpec::MOST_SHADOW`].
+pub fn strength(text: &str) -> Result<f32, Misuse> {
+    number(text, BlendSpec::MOST_SHADOW)
 }
 
 /// A share of something.

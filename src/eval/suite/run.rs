@@ -293,6 +293,9 @@ fn command(args: &EvalArgs, task: Option<Task>) -> String {
     if args.cast != crate::doc::job::BlendSpec::default().cast {
         add("cast", &args.cast);
     }
+    if args.shadow != crate::doc::job::BlendSpec::default().shadow {
+        add("shadow", &args.shadow);
+    }
     for (set, name) in [
         (args.no_colour_match, " --no-colour-match"),
         (args.no_detail, " --no-detail"),
