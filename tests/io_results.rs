@@ -45,6 +45,7 @@ fn spec() -> JobSpec {
         solver: Solver::Euler,
         size: None,
         crop: None,
+        vary: false,
         blend: BlendSpec::default(),
         masked: MaskedSpec::default(),
     }

@@ -314,6 +314,48 @@ fn objects_are_as_bright_as_the_artist_wants_and_the_ground_stays_as_it_is() {
 }
 
 #[test]
+fn outputs_after_the_first_vary_in_light_and_say_how() {
+    let with = |vary: bool| {
+        let mut job = on_grain(insertion());
+        job.spec.outputs = 4;
+        job.spec.vary = vary;
+        let mut toy = toy(true, [0.5, 0.8, 0.0]);
+        toy.variety = 0.0;
+        (outputs(&job, &mut toy), job.spec)
+    };
+    let ((same, _), (varied, spec)) = (with(false), with(true));
+    assert!(
+        same.iter()
+            .all(|output| output.blend == BlendSpec::default())
+    );
+    assert_eq!(same[0].picture, varied[0].picture);
+    for (at, (plain, other)) in same.iter().zip(&varied).enumerate() {
+        assert_eq!(other.blend, spec.blend_of(at as u32));
+        // What was found is there to go back to, and what is said of it gives the same picture.
+        let join = |blend: &BlendSpec| {
+            let joining = other.joining.as_ref().unwrap();
+            joining.joined(blend, &Cancel::default()).unwrap()
+        };
+        assert_eq!(join(&BlendSpec::default()), *plain.picture);
+        assert_eq!(join(&other.blend), *other.picture);
+        let [before, now] = [&plain.picture, &other.picture].map(|p| p.pixel(64, 48)[1]);
+        let wanted = (f32::from(before) * other.blend.brightness).round();
+        assert_eq!(f32::from(now), wanted.min(255.0));
+        assert_eq!(now == before, at == 0, "{at}");
+    }
+    // Nothing is laid in where something is taken away: what is likeliest is what there is.
+    let canvas = Picture::filled(SIZE.0, SIZE.1, [100, 100, 100, 255]);
+    let job = with_picture(words("Remove IMG2 from IMG1."), Role::Canvas, canvas);
+    let mut job = with_region(job, rectangle(SIZE, 48..80, 32..64), Level::Exact, None);
+    (job.spec.outputs, job.spec.vary) = (3, true);
+    let gone = outputs(&job, &mut toy(true, [1.0, 1.3, 0.0]));
+    assert!(
+        gone.iter()
+            .all(|output| output.blend == BlendSpec::default())
+    );
+}
+
+#[test]
 fn what_goes_takes_its_shadow_along_beyond_the_region() {
     let canvas = Picture::filled(SIZE.0, SIZE.1, [100, 100, 100, 255]);
     let job = with_picture(words("Remove IMG2 from IMG1."), Role::Canvas, canvas);

@@ -118,6 +118,10 @@ pub struct GenerateArgs {
         allow_negative_numbers = true
     )]
     pub joint: u32,
+    /// Give all outputs the same light: else those after the first differ in how bright objects are and how strong their
+    /// shadow, which no picture tells for sure
+    #[arg(long)]
+    pub no_vary: bool,
     /// Seed of the first output; the next ones count up
     #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true, value_parser = console::whole)]
     pub seed: u64,

@@ -96,6 +96,7 @@ pub fn plan(args: &GenerateArgs) -> Result<Plan, CliError> {
         solver: Solver::Euler,
         size: args.size.as_deref().map(parse_size).transpose()?,
         crop: None,
+        vary: !args.no_vary,
         blend: args.join.blend(),
         masked: MaskedSpec {
             mode: args.mode.as_deref().map(parse_mode).transpose()?,

@@ -237,7 +237,13 @@ struct Results<'a> {
 impl Results<'_> {
     /// Writes a result and gives the line that says so.
     fn keep(&mut self, output: &OutputPicture) -> Result<String, CliError> {
-        let recipe = Recipe::new(self.spec.clone(), output.index, output.joint, output.seed);
+        // Of this picture: how it is joined itself.
+        let spec = JobSpec {
+            vary: false,
+            blend: output.blend,
+            ..self.spec.clone()
+        };
+        let recipe = Recipe::new(spec, output.index, output.joint, output.seed);
         let picture = &output.picture;
         let n = output.index * self.spec.joint + output.joint + 1;
         let nth = self.only.map_or(n, |_| output.index + 1);

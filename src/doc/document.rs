@@ -248,6 +248,7 @@ impl Document {
                 solver: settings.solver,
                 size: settings.size.filter(|_| !has_canvas),
                 crop: settings.crop.filter(|_| has_canvas),
+                vary: settings.vary,
                 blend: settings.blend,
                 masked: settings.masked,
             },
@@ -527,6 +528,7 @@ impl Document {
             solver: settings.solver,
             size: settings.size,
             crop: settings.crop,
+            vary: settings.vary,
             blend: settings.blend,
             masked: settings.masked,
         };

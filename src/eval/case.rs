@@ -243,6 +243,7 @@ impl Case {
                     .then(|| [self.target.width(), self.target.height()]),
                 crop: (settings.whole && self.task.has_canvas())
                     .then(|| [0, 0, self.canvas.width(), self.canvas.height()]),
+                vary: false,
                 blend: BlendSpec {
                     // A map has no detail of its canvas.
                     keep_detail: settings.blend.keep_detail && !self.task.is_perception(),

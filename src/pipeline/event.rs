@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 pub use super::join::Joining;
 
+use crate::doc::job::BlendSpec;
 use crate::doc::{Picture, Plane};
 
 /// A rectangle in canvas pixels.
@@ -73,6 +74,8 @@ pub struct OutputPicture {
     pub seed: u64,
     /// The whole picture, canvas included.
     pub picture: Arc<Picture>,
+    /// How it is joined to the canvas.
+    pub blend: BlendSpec,
     /// What joins it to the canvas in another way; `None` if it covers the canvas or there is none.
     pub joining: Option<Arc<Joining>>,
 }

@@ -441,7 +441,8 @@ impl<'a> Stage<'a> {
         let joint = self.job.spec.joint as usize;
         for (i, mut rgb) in decoded.into_iter().enumerate() {
             go_on(cancel)?;
-            let mut joining = None;
+            let (mut joining, mut blend) = (None, self.job.spec.blend);
+            let output = (first + i / joint) as u32;
             let mask = self
                 .job
                 .spec
@@ -466,7 +467,10 @@ impl<'a> Stage<'a> {
                         cast: canvas.cast.clone(),
                         generated: rgb,
                     };
-                    let blend = &self.job.spec.blend;
+                    if canvas.cover.is_some() {
+                        blend = self.job.spec.blend_of(output);
+                    }
+                    let blend = &blend;
                     match &canvas.region {
                         Some(region) => {
                             let parts = Joining {
@@ -497,10 +501,11 @@ impl<'a> Stage<'a> {
                 _ => enlarged(&rgb, self.crop.width, self.crop.height, cancel)?,
             };
             on_event(JobEvent::Output(OutputPicture {
-                index: (first + i / joint) as u32,
+                index: output,
                 joint: (i % joint) as u32,
                 seed: seeds[i / joint],
                 picture: Arc::new(picture),
+                blend,
                 joining,
             }));
         }

@@ -50,6 +50,13 @@ impl Session {
                     output.seed = finished.seed;
                     output.picture = Some(finished.picture);
                     output.joining = finished.joining;
+                    // Its recipe says how it is joined itself.
+                    if output.spec.vary {
+                        let spec = Arc::make_mut(&mut output.spec);
+                        spec.vary = false;
+                        spec.blend = finished.blend;
+                        output.blend = finished.blend;
+                    }
                 }
             }
             Event::Done(id) => self.end(id),

@@ -120,7 +120,8 @@ fn more(ui: &mut Ui, session: &Session, narrow: bool, out: &mut Vec<Action>) {
         || settings.joint > 1
         || mode
         || guided
-        || session.same_seeds;
+        || session.same_seeds
+        || !settings.vary;
     let text = RichText::new("More").small();
     let text = if changed {
         text.strong().color(Palette::of(ui).accent)
@@ -147,6 +148,15 @@ fn more(ui: &mut Ui, session: &Session, narrow: bool, out: &mut Vec<Action>) {
             .changed()
         {
             out.push(Action::SameSeeds(same));
+        }
+        if !session.retells() {
+            let mut vary = settings.vary;
+            let tip = "How bright an object is and how strong its shadow can't be told for sure: the first result has what is \
+                       likeliest, the others lie around it; Adjust changes both";
+            let box_ = ui.checkbox(&mut vary, "Vary the light between results");
+            if box_.on_hover_text(tip).changed() {
+                out.push(session.settings_with(|s| s.vary = vary));
+            }
         }
         if session.retells() {
             ui.separator();

@@ -239,6 +239,7 @@ pub fn words(prompt: &str) -> Job {
             solver: Solver::Euler,
             size: None,
             crop: None,
+            vary: false,
             blend: BlendSpec::default(),
             masked: MaskedSpec::default(),
         },

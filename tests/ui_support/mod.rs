@@ -168,6 +168,7 @@ impl Scripted {
                 joint: 0,
                 seed: job.spec.seed + u64::from(index),
                 picture: Arc::new(picture),
+                blend: job.spec.blend_of(index),
                 joining: None,
             },
         ));

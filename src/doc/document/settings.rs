@@ -22,6 +22,8 @@ pub struct Settings {
     pub guidance_image: f32,
     /// The solver.
     pub solver: Solver,
+    /// Whether the outputs of a job differ in how bright objects are and how strong their shadow.
+    pub vary: bool,
     /// How results are joined to the canvas.
     #[serde(deserialize_with = "BlendSpec::of_settings")]
     pub blend: BlendSpec,
@@ -44,6 +46,7 @@ impl Default for Settings {
             guidance_text: None,
             guidance_image: 1.0,
             solver: Solver::default(),
+            vary: true,
             blend: BlendSpec::default(),
             crop: None,
             size: None,

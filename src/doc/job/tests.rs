@@ -31,9 +31,56 @@ pub(crate) fn spec() -> JobSpec {
         solver: Solver::Euler,
         size: None,
         crop: Some([0, 0, 8, 8]),
+        vary: false,
         blend: BlendSpec::default(),
         masked: MaskedSpec::default(),
     }
+}
+
+#[test]
+fn outputs_after_the_first_vary_around_what_the_artist_set() {
+    let text = serde_json::to_string(&spec()).unwrap();
+    assert!(!text.contains("vary"), "{text}");
+    assert!((0..8).all(|at| spec().blend_of(at) == spec().blend));
+    let mut seen = Vec::new();
+    for seed in 0..50 {
+        let spec = JobSpec {
+            vary: true,
+            seed: seed * 977,
+            blend: BlendSpec {
+                brightness: 1.2,
+                shadow: 0.5,
+                feather: 0.11,
+                ..BlendSpec::default()
+            },
+            ..spec()
+        };
+        assert_eq!(
+            serde_json::from_str::<JobSpec>(&serde_json::to_string(&spec).unwrap()).unwrap(),
+            spec
+        );
+        assert_eq!(spec.blend_of(0), spec.blend);
+        let others: Vec<BlendSpec> = (1..8).map(|at| spec.blend_of(at)).collect();
+        for (at, blend) in others.iter().enumerate() {
+            assert!((0.8..=1.8).contains(&blend.brightness), "{blend:?}");
+            assert!((0.27..=0.92).contains(&blend.shadow), "{blend:?}");
+            assert_eq!((blend.feather, blend.relight), (0.11, 1.0));
+            // No two of a job are alike.
+            let alike = |other: &&BlendSpec| {
+                (other.brightness - blend.brightness).abs() < 0.03
+                    && (other.shadow - blend.shadow).abs() < 0.03
+            };
+            assert_eq!(others.iter().filter(alike).count(), 1, "{seed} {at}");
+        }
+        seen.extend(others);
+    }
+    // To both sides, as often.
+    let brighter = seen.iter().filter(|blend| blend.brightness > 1.2).count();
+    let stronger = seen.iter().filter(|blend| blend.shadow > 0.5).count();
+    assert!(
+        (140..210).contains(&brighter) && (140..210).contains(&stronger),
+        "{brighter} {stronger}"
+    );
 }
 
 fn job() -> Job {
