@@ -212,3 +212,26 @@ fn a_result_becomes_an_object_or_gives_its_words_and_numbers() {
     assert!(Arc::ptr_eq(&slots[before].picture, &picture.unwrap()));
     assert_eq!(slots[before].name, "result 3 of sample");
 }
+
+#[test]
+fn results_vary_in_light_unless_the_artist_says_no() {
+    let (mut window, engine) = sample();
+    four(&mut window, &engine);
+    let (_, job) = engine.job();
+    assert!(job.spec.vary);
+    let outputs = &window.state().session.outputs;
+    for (output, index) in outputs.iter().zip(0..) {
+        // Each says what it has, which Adjust begins with and its recipe repeats.
+        assert_eq!(output.blend, job.spec.blend_of(index));
+        assert_eq!((output.spec.blend, output.spec.vary), (output.blend, false));
+        assert!(!output.is_joining());
+    }
+    assert_eq!(outputs[0].blend, job.spec.blend);
+    assert_ne!(outputs[1].blend, outputs[2].blend);
+    click(&mut window, "More settings");
+    click(&mut window, "Vary the light between results");
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    assert!(!window.state().session.document.settings().vary);
+    press(&mut window, Modifiers::COMMAND, Key::Enter);
+    assert!(!engine.job().1.spec.vary);
+}
