@@ -391,7 +391,7 @@ fn a_rerun_finds_its_pictures_or_asks_for_them() {
         &format!("{rerun} --set colour=red"),
         at,
         2,
-        "a recipe has no “colour” to set, use one of seed, steps, outputs, joint, prompt, context, \
+        "a recipe has no “colour” to set, use one of seed, steps, outputs, vary, joint, prompt, context, \
          guidance_text, guidance_image, solver, level, size, feather, grow, colour_match, keep_detail, relight, brightness, shadow, cast, \
          mode, strength",
     );

@@ -428,6 +428,17 @@ fn generating_says_what_it_cuts_out_and_leaves_it_if_told() {
     let (code, err) = inlay(&format!("{plain} --out plain-cut.png"), at);
     assert_eq!(code, 0, "{err}");
     assert!(!err.contains("--whole-assets"), "{err}");
+    // Results vary in light, and each runs again as it is.
+    let (code, err) = inlay(&format!("{job} --outputs 3 --out many"), at);
+    assert_eq!(code, 0, "{err}");
+    let pixels = |name: &str| image::open(at.join(name)).expect("opens").into_rgba8();
+    let many: Vec<String> = files::listing(&at.join("many"));
+    assert_eq!(many.len(), 3, "{many:?}");
+    let third = format!("many/{}", many[2]);
+    let (code, err) = inlay(&format!("rerun {third} --device cpu --out third.png"), at);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(pixels("third.png"), pixels(&third));
+    assert_ne!(pixels(&third), pixels(&format!("many/{}", many[0])));
     // Both run again, each with what it had.
     for name in ["cut", "whole"] {
         let (code, err) = inlay(

@@ -49,6 +49,22 @@ fn collage() -> Job {
     job
 }
 
+/// A green square of the canvas that is to be moved.
+fn moved() -> Job {
+    let mut canvas = Picture::filled(SIZE.0, SIZE.1, [100, 100, 100, 255]);
+    for y in 36..60u32 {
+        for x in 8..32u32 {
+            let at = ((y * SIZE.0 + x) * 4) as usize;
+            canvas.pixels_mut()[at..at + 3].copy_from_slice(&[0, 200, 0]);
+        }
+    }
+    let job = with_picture(words("Move IMG2 to IMG3 in IMG1."), Role::Canvas, canvas);
+    let job = with_region(job, rectangle(SIZE, 8..32, 36..60), Level::Exact, None);
+    let mut job = with_region(job, rectangle(SIZE, 52..76, 36..60), Level::Exact, None);
+    job.spec.crop = Some([0, 0, SIZE.0, SIZE.1]);
+    job
+}
+
 fn toy(lights: bool, light: [f32; 3]) -> Toy {
     let mut toy = Toy {
         light,
@@ -343,7 +359,16 @@ fn outputs_after_the_first_vary_in_light_and_say_how() {
         assert_eq!(f32::from(now), wanted.min(255.0));
         assert_eq!(now == before, at == 0, "{at}");
     }
-    // Nothing is laid in where something is taken away: what is likeliest is what there is.
+    // Nothing is laid in where something is taken away, what is moved shows how bright it is, and an artist's collage says so.
+    for mut job in [collage(), moved()] {
+        (job.spec.outputs, job.spec.vary) = (3, true);
+        let made = outputs(&job, &mut toy(true, [0.5, 0.8, 0.0]));
+        assert!(made[0].joining.as_ref().unwrap().relights());
+        assert!(
+            made.iter()
+                .all(|output| output.blend == BlendSpec::default())
+        );
+    }
     let canvas = Picture::filled(SIZE.0, SIZE.1, [100, 100, 100, 255]);
     let job = with_picture(words("Remove IMG2 from IMG1."), Role::Canvas, canvas);
     let mut job = with_region(job, rectangle(SIZE, 48..80, 32..64), Level::Exact, None);
@@ -456,17 +481,7 @@ fn so_do_an_artists_collage_and_what_is_moved() {
     let mut own = collage();
     own.spec.blend.colour_match = false;
     keeps_its_colours(&own, [0, 200, 0, 255]);
-    let mut canvas = Picture::filled(SIZE.0, SIZE.1, [100, 100, 100, 255]);
-    for y in 36..60u32 {
-        for x in 8..32u32 {
-            let at = ((y * SIZE.0 + x) * 4) as usize;
-            canvas.pixels_mut()[at..at + 3].copy_from_slice(&[0, 200, 0]);
-        }
-    }
-    let job = with_picture(words("Move IMG2 to IMG3 in IMG1."), Role::Canvas, canvas);
-    let job = with_region(job, rectangle(SIZE, 8..32, 36..60), Level::Exact, None);
-    let mut job = with_region(job, rectangle(SIZE, 52..76, 36..60), Level::Exact, None);
-    job.spec.crop = Some([0, 0, SIZE.0, SIZE.1]);
+    let job = moved();
     let (lit, bare) = (joined(&job, 1.0), joined(&job, 0.0));
     assert_eq!(bare.picture.pixel(64, 48), [0, 200, 0, 255]);
     assert!(lit.picture.pixel(64, 48)[1] < 160);

@@ -86,7 +86,7 @@ pub fn run(args: &RerunArgs) -> Result<(), CliError> {
 }
 
 /// What can be set, for messages.
-const KEYS: &str = "seed, steps, outputs, joint, prompt, context, guidance_text, guidance_image, solver, level, \
+const KEYS: &str = "seed, steps, outputs, vary, joint, prompt, context, guidance_text, guidance_image, solver, level, \
                     size, feather, grow, colour_match, keep_detail, relight, brightness, shadow, cast, mode, strength";
 
 /// Changes one thing of a recipe, and gives its name.
@@ -101,6 +101,7 @@ fn set(spec: &mut JobSpec, change: &str) -> Result<String, CliError> {
         "seed" => spec.seed = parse(&key, value)?,
         "steps" => spec.steps = parse(&key, value)?,
         "outputs" => spec.outputs = parse(&key, value)?,
+        "vary" => spec.vary = parse(&key, value)?,
         "joint" => spec.joint = parse(&key, value)?,
         "prompt" => spec.prompt = value.to_string(),
         "context" => spec.tags = parse_tags(value),

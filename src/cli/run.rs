@@ -15,6 +15,7 @@ use super::models;
 use super::output::{self, Progress};
 use super::previews::Previews;
 use super::target::Target;
+use crate::doc::job::BlendSpec;
 use crate::doc::{Job, JobSpec, Role};
 use crate::engine::{Loader, ModelLoader};
 use crate::io::metadata::Recipe;
@@ -44,6 +45,8 @@ struct SavedOutput {
     output: u32,
     joint: u32,
     seed: u64,
+    /// How it is joined: outputs vary.
+    blend: BlendSpec,
     width: u32,
     height: u32,
 }
@@ -266,6 +269,7 @@ impl Results<'_> {
             output: output.index,
             joint: output.joint,
             seed: output.seed,
+            blend: output.blend,
             width: picture.width(),
             height: picture.height(),
         });

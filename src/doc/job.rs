@@ -321,7 +321,7 @@ pub enum JobError {
 }
 
 impl JobSpec {
-    /// How output number `output`, from 0, of a job that lays objects into light is joined: the first as the job says, the
+    /// How output number `output`, from 0, of a job that lays cut-outs into light is joined: the first as the job says, the
     /// others by up to [`BRIGHTER`] and [`STRONGER`] to either side of it if they are to vary. One job's outputs lie apart (an
     /// additive recurrence after Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018), and where they
     /// begin depends on its seed.

@@ -29,6 +29,8 @@ pub(super) struct CanvasPart {
     pub flat: Option<Arc<Picture>>,
     /// How far objects cover each pixel of the crop; `None` if the model gave them no light.
     pub cover: Option<Arc<Plane>>,
+    /// Cut-outs were laid in and lit: how bright they are is open. (What is moved shows it, and an artist's collage says it.)
+    pub varies: bool,
     /// The collage is in the model's light.
     pub lit: bool,
     /// What that light does to the ground around.

@@ -125,6 +125,7 @@ pub(super) fn add_collage(
             let full = collage(job, inputs, full, ground, mask, lit);
             if let Some(light) = &light {
                 part.light(light, &small.cover, frame);
+                part.varies = true;
             }
             let cover = Cover::Objects(small.cover);
             (small.values, full, cover)

@@ -67,7 +67,7 @@ impl Made {
         let place = (canvas, crop);
         let mut joined = self.relit(place, alpha, blend, colour, cancel)?;
         if let Some(cover) = self.cover.as_deref().filter(|_| blend.brightness != 1.0) {
-            brighten(&mut joined, crop, (alpha, cover), blend.brightness);
+            brighten(&mut joined, place, (alpha, cover), blend.brightness);
         }
         if blend.shadow != 1.0
             && let (Some(lit), Some(flat)) = (&self.collage, &self.flat)
@@ -141,7 +141,13 @@ impl Made {
 }
 
 /// Makes what covers the crop of a joined picture, where it shows, so many times as bright; both planes are of the crop's size.
-fn brighten(joined: &mut Picture, crop: CropRect, (alpha, cover): (&Plane, &Plane), factor: f32) {
+/// Where it half covers a pixel, the canvas's share of that stays as it is.
+fn brighten(
+    joined: &mut Picture,
+    (canvas, crop): (&Picture, CropRect),
+    (alpha, cover): (&Plane, &Plane),
+    factor: f32,
+) {
     let (width, stride) = (crop.width as usize, joined.width() as usize);
     let rows = alpha
         .values()
@@ -149,14 +155,18 @@ fn brighten(joined: &mut Picture, crop: CropRect, (alpha, cover): (&Plane, &Plan
         .zip(cover.values().chunks_exact(width));
     for (y, (alpha, cover)) in rows.enumerate() {
         let start = 4 * ((crop.y as usize + y) * stride + crop.x as usize);
-        let pixels = joined.pixels_mut()[start..start + 4 * width].chunks_exact_mut(4);
-        for ((pixel, alpha), cover) in pixels.zip(alpha).zip(cover) {
+        let place = start..start + 4 * width;
+        let below = canvas.pixels()[place.clone()].chunks_exact(4);
+        let pixels = joined.pixels_mut()[place].chunks_exact_mut(4).zip(below);
+        for (((pixel, below), alpha), cover) in pixels.zip(alpha).zip(cover) {
             let share = f32::from(*alpha) * f32::from(*cover) / (255.0 * 255.0);
-            if share > 0.0 {
-                let factor = 1.0 + share * (factor - 1.0);
-                for value in &mut pixel[..3] {
-                    *value = (f32::from(*value) * factor).round().min(255.0) as u8;
-                }
+            if share == 0.0 {
+                continue;
+            }
+            for (value, below) in pixel[..3].iter_mut().zip(below) {
+                let now = f32::from(*value);
+                let own = (now - (1.0 - share) * f32::from(*below)).clamp(0.0, 255.0 * share);
+                *value = (now + (factor - 1.0) * own).round().clamp(0.0, 255.0) as u8;
             }
         }
     }
@@ -343,6 +353,26 @@ mod tests {
         assert_eq!(changed(0.1, 0.0), (13, 14, 37, 38));
         assert_eq!(changed(-0.1, 0.0), (17, 18, 33, 34));
         assert_eq!(changed(-0.1, 0.2), (17, 18, 33, 34));
+    }
+
+    #[test]
+    fn brightness_is_the_objects_alone_where_it_half_covers_a_pixel() {
+        let canvas = Picture::filled(3, 1, [200, 200, 200, 255]);
+        let crop = CropRect {
+            x: 0,
+            y: 0,
+            width: 3,
+            height: 1,
+        };
+        let plane = |values: [u8; 3]| Plane::from_values(3, 1, values.to_vec()).unwrap();
+        // An object of 40: not at all, to a fifth, and wholly there.
+        let laid = [200, 168, 40].map(|v| [v, v, v, 255]).concat();
+        for (factor, wanted) in [(3.0, [200, 184, 120]), (0.5, [200, 164, 20])] {
+            let mut joined = Picture::from_rgba(3, 1, laid.clone()).unwrap();
+            let planes = (&plane([255; 3]), &plane([0, 51, 255]));
+            brighten(&mut joined, (&canvas, crop), planes, factor);
+            assert_eq!([0, 1, 2].map(|x| joined.pixel(x, 0)[0]), wanted);
+        }
     }
 
     #[test]

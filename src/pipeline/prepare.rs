@@ -137,6 +137,7 @@ pub(super) fn prepare(
                 own: None,
                 flat: None,
                 cover: None,
+                varies: false,
                 lit: false,
                 cast: None,
             };

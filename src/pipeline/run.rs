@@ -467,7 +467,7 @@ impl<'a> Stage<'a> {
                         cast: canvas.cast.clone(),
                         generated: rgb,
                     };
-                    if canvas.cover.is_some() {
+                    if canvas.varies {
                         blend = self.job.spec.blend_of(output);
                     }
                     let blend = &blend;

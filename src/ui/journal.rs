@@ -1,5 +1,5 @@
-//! The crash journal: the document is written again soon after each change, into one file a session, on a thread
-//! of its own. A session that ends as it should removes its file; what lies there when the program starts, and
+//! The crash journal: the document is written again soon after each change, into one file a session, and starred results into
+//! another, on a thread of its own. A session that ends as it should removes its file; what lies there when the program starts, and
 //! belongs to no running program, is offered for recovery.
 //!
 //! A session holds a lock on its `.lock` file, which the system lets go of when the program dies.
@@ -57,6 +57,8 @@ pub struct Lost {
     pub file: PathBuf,
     /// Held until it is decided what becomes of it, so that a second window does not offer it as well.
     lock: File,
+    /// Results of it could not be read: their file stays, its place was told.
+    unread: bool,
 }
 
 impl Lost {
@@ -75,7 +77,7 @@ impl Lost {
 
     /// The starred results; those whose file can't be read are told in `warnings`. Pictures that the document has, too, are
     /// its own.
-    pub fn results(&self, document: &Document, warnings: &mut Vec<String>) -> Vec<Kept> {
+    pub fn results(&mut self, document: &Document, warnings: &mut Vec<String>) -> Vec<Kept> {
         let file = self.file.with_extension(RESULTS);
         if !file.exists() {
             return Vec::new();
@@ -83,10 +85,12 @@ impl Lost {
         let opened = match io::project::open(&file) {
             Ok(opened) => opened,
             Err(error) => {
+                self.unread = true;
                 warnings.push(error.to_string());
                 return Vec::new();
             }
         };
+        self.unread = !opened.warnings.is_empty();
         warnings.extend(opened.warnings);
         let own = |picture: &mut Arc<Picture>| {
             let mut slots = document.slots().iter();
@@ -105,7 +109,9 @@ impl Lost {
     fn remove(self) {
         // A file that can't be removed is offered again: better than one that is lost.
         let _ = fs::remove_file(&self.file);
-        let _ = fs::remove_file(self.file.with_extension(RESULTS));
+        if !self.unread {
+            let _ = fs::remove_file(self.file.with_extension(RESULTS));
+        }
         let _ = fs::remove_file(self.file.with_extension("lock"));
         drop(self.lock);
     }
@@ -487,7 +493,8 @@ fn find(folder: &Path) -> Vec<Lost> {
         }
         let file = path.with_extension("ora");
         let Ok(data) = fs::metadata(&file) else {
-            // It ended before anything was written.
+            // It ended before anything was written, or while it was being removed.
+            let _ = fs::remove_file(path.with_extension(RESULTS));
             let _ = fs::remove_file(&path);
             continue;
         };
@@ -504,6 +511,7 @@ fn find(folder: &Path) -> Vec<Lost> {
             when: data.modified().unwrap_or(UNIX_EPOCH),
             file,
             lock: held,
+            unread: false,
         });
     }
     found.sort_by_key(|lost| std::cmp::Reverse(lost.when));

@@ -62,18 +62,22 @@ pub enum MeshError {
     Empty,
 }
 
-/// Whether indices and texture coordinates are of the types that the format allows: the reader panics at others.
+/// Whether all that is read is of the types that the format allows: the reader panics at others.
 fn is_readable(primitive: &gltf::Primitive<'_>) -> bool {
-    use gltf::accessor::DataType;
-    let indices = primitive.indices().map(|accessor| accessor.data_type());
-    let uvs = primitive.get(&gltf::Semantic::TexCoords(0));
-    matches!(
-        indices,
-        None | Some(DataType::U8 | DataType::U16 | DataType::U32)
-    ) && matches!(
-        uvs.map(|accessor| accessor.data_type()),
-        None | Some(DataType::U8 | DataType::U16 | DataType::F32)
-    )
+    use gltf::Semantic::{Normals, Positions, TexCoords};
+    use gltf::accessor::DataType::{F32, U8, U16, U32};
+    use gltf::accessor::Dimensions::{Scalar, Vec2, Vec3};
+    let is = |accessor: Option<gltf::Accessor<'_>>, dimensions, types: &[_]| {
+        accessor.is_none_or(|accessor| {
+            accessor.dimensions() == dimensions
+                && types.contains(&accessor.data_type())
+                && accessor.count() > 0
+        })
+    };
+    is(primitive.get(&Positions), Vec3, &[F32])
+        && is(primitive.get(&Normals), Vec3, &[F32])
+        && is(primitive.get(&TexCoords(0)), Vec2, &[U8, U16, F32])
+        && is(primitive.indices(), Scalar, &[U8, U16, U32])
 }
 
 /// Whether a picture is in the file itself, and says what it is: the reader panics at others.
@@ -136,7 +140,8 @@ impl Mesh {
                     if textures[slot].is_none()
                         && is_inside(&gltf, slot)
                         && let gltf::image::Source::View { view, .. } = image.source()
-                        && let Some(data) = blob.get(view.offset()..view.offset() + view.length())
+                        && let Some(end) = view.offset().checked_add(view.length())
+                        && let Some(data) = blob.get(view.offset()..end)
                     {
                         let texture = Texture::decode(data, Wrap::Repeat, true)?;
                         textures[slot] = Some(Arc::new(texture));

@@ -104,7 +104,7 @@ impl Files {
     }
 
     /// Reads a lost session. One that can't be read stays where it is.
-    pub fn recover(&mut self, lost: Lost) {
+    pub fn recover(&mut self, mut lost: Lost) {
         self.errand("recover", move |tell| match io::project::open(&lost.file) {
             Ok(opened) => {
                 let mut warnings = opened.warnings;

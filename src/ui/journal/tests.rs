@@ -92,7 +92,7 @@ fn starred_results_are_found_again_and_are_written_only_when_they_change() {
     until(|| journal.is_idle());
     assert_eq!(written(), before);
     drop(journal);
-    let lost = find(folder.path()).remove(0);
+    let mut lost = find(folder.path()).remove(0);
     let opened = io::project::open(&lost.file).unwrap();
     assert_eq!(opened.document, second);
     let mut warnings = Vec::new();
@@ -187,4 +187,29 @@ fn a_folder_that_cannot_be_written_is_one_sentence() {
     until(|| journal.is_idle());
     let why = journal.take_failure().unwrap();
     assert!(why.starts_with("the document can't be kept"), "{why}");
+}
+
+#[test]
+fn results_that_cannot_be_read_stay_where_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::start(folder.path().into(), || {});
+    let made = Arc::new(Picture::filled(9, 7, [7, 7, 7, 255]));
+    journal.note(
+        (&document(1), vec![result(1, made, None)]),
+        true,
+        "cup",
+        None,
+    );
+    until(|| journal.is_idle());
+    drop(journal);
+    let mut lost = find(folder.path()).remove(0);
+    let file = lost.file.with_extension(RESULTS);
+    fs::write(&file, b"PK").unwrap();
+    let mut warnings = Vec::new();
+    assert!(lost.results(&document(1), &mut warnings).is_empty());
+    // The sentence says where.
+    assert!(warnings[0].contains(file.to_str().unwrap()), "{warnings:?}");
+    lost.remove();
+    assert!(file.exists());
+    assert_eq!(count(folder.path()), 1);
 }
