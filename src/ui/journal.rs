@@ -124,14 +124,6 @@ struct Note {
     results: Arc<[Kept]>,
 }
 
-impl Note {
-    fn is_same(&self, other: &Self) -> bool {
-        self.document.is_same(&other.document)
-            && self.about == other.about
-            && are_same(&self.results, &other.results)
-    }
-}
-
 fn are_same(a: &[Kept], b: &[Kept]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_same(b))
 }
@@ -194,22 +186,23 @@ impl Journal {
             return;
         }
         let next = if worth {
-            let note = Note {
+            // In every frame: nothing is copied unless something changed.
+            if self.noted.as_ref().is_some_and(|noted| {
+                noted.document.is_same(document)
+                    && are_same(&noted.results, &results)
+                    && noted.about.name == name
+                    && noted.about.path.as_deref() == path
+            }) {
+                return;
+            }
+            let note = Arc::new(Note {
                 document: document.clone(),
                 about: About {
                     name: name.to_owned(),
                     path: path.map(Path::to_owned),
                 },
                 results: results.into(),
-            };
-            if self
-                .noted
-                .as_ref()
-                .is_some_and(|noted| noted.is_same(&note))
-            {
-                return;
-            }
-            let note = Arc::new(note);
+            });
             self.noted = Some(Arc::clone(&note));
             Some(note)
         } else {

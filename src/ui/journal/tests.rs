@@ -104,18 +104,20 @@ fn starred_results_are_found_again_and_are_written_only_when_they_change() {
     assert_eq!(count(folder.path()), 0);
 }
 
+/// A journal that has written a document with one starred result.
+fn with_a_star(folder: &Path) -> Journal {
+    let mut journal = Journal::start(folder.into(), || {});
+    let made = Arc::new(Picture::filled(9, 7, [7, 7, 7, 255]));
+    let work = (&document(1), vec![result(1, made, None)]);
+    journal.note(work, true, "cup", None);
+    until(|| journal.is_idle());
+    journal
+}
+
 #[test]
 fn results_without_a_star_are_forgotten() {
     let folder = tempfile::tempdir().unwrap();
-    let mut journal = Journal::start(folder.path().into(), || {});
-    let made = Arc::new(Picture::filled(9, 7, [7, 7, 7, 255]));
-    journal.note(
-        (&document(1), vec![result(1, made, None)]),
-        true,
-        "cup",
-        None,
-    );
-    until(|| journal.is_idle());
+    let mut journal = with_a_star(folder.path());
     assert_eq!(count(folder.path()), 3);
     journal.note((&document(1), Vec::new()), true, "cup", None);
     until(|| journal.is_idle());
@@ -192,15 +194,7 @@ fn a_folder_that_cannot_be_written_is_one_sentence() {
 #[test]
 fn results_that_cannot_be_read_stay_where_they_are() {
     let folder = tempfile::tempdir().unwrap();
-    let mut journal = Journal::start(folder.path().into(), || {});
-    let made = Arc::new(Picture::filled(9, 7, [7, 7, 7, 255]));
-    journal.note(
-        (&document(1), vec![result(1, made, None)]),
-        true,
-        "cup",
-        None,
-    );
-    until(|| journal.is_idle());
+    let journal = with_a_star(folder.path());
     drop(journal);
     let mut lost = find(folder.path()).remove(0);
     let file = lost.file.with_extension(RESULTS);
