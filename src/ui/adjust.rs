@@ -13,6 +13,8 @@ const FEATHER: f32 = 30.0;
 const GROW: f32 = 15.0;
 /// Width of the window in points.
 const WIDTH: f32 = 276.0;
+/// A pane that is lower than this, in points, has little room beside it.
+const LOW: f32 = 400.0;
 
 /// The window, beside the result so that it can be judged.
 pub fn window(ctx: &egui::Context, session: &Session, out: &mut Vec<Action>) {
@@ -77,6 +79,12 @@ fn controls(
     offered: Offered,
     out: &mut Vec<Action>,
 ) {
+    if session.pane.height() < LOW {
+        // Rows as low as their numbers: the result is to be seen.
+        ui.spacing_mut().interact_size.y = 20.0;
+        ui.spacing_mut().item_spacing.y = 2.0;
+        ui.spacing_mut().button_padding.y = 1.0;
+    }
     egui::Grid::new("blend").num_columns(2).show(ui, |ui| {
         percent(ui, "Feather", &mut blend.feather, 0.0..=FEATHER);
         ui.end_row();
@@ -112,12 +120,14 @@ fn controls(
         // Its box is as light as what lies around it.
         let line = Stroke::new(1.0, Palette::of(ui).weak);
         ui.visuals_mut().widgets.inactive.bg_stroke = line;
-        ui.checkbox(&mut blend.colour_match, "Match colours")
-            .on_hover_text("Fit the result's colours to the picture around the mask");
-        ui.checkbox(&mut blend.keep_detail, "Keep detail")
-            .on_hover_text(
-                "Take detail finer than the model paints from the picture and the pasted objects",
-            );
+        ui.horizontal(|ui| {
+            ui.checkbox(&mut blend.colour_match, "Match colours")
+                .on_hover_text("Fit the result's colours to the picture around the mask");
+            let tip =
+                "Take detail finer than the model paints from the picture and the pasted objects";
+            ui.checkbox(&mut blend.keep_detail, "Keep detail")
+                .on_hover_text(tip);
+        });
     });
     ui.horizontal(|ui| {
         let usual = BlendSpec::default();
